@@ -1,0 +1,87 @@
+// Start of the library: choose a tier, randomness, wiping. Any thread; sp_init locks, nothing else
+// here does.
+#include <errno.h>
+#include <pthread.h>
+#include <sodium.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "internal.h"
+
+struct tier {
+    const char *name;
+    int (*init)(void);
+};
+
+// Best first: the first one whose name fits SEALPOST_CRYPTO_TIER, or simply the first, runs.
+static const struct tier tiers[] = {
+    {"portable", sp_aead_init_portable},
+};
+
+static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
+static const struct tier *_Atomic active;
+
+static const struct tier *choose_tier(void)
+{
+    const char *forced = getenv("SEALPOST_CRYPTO_TIER");
+    if (forced == NULL || forced[0] == '\0')
+        return &tiers[0];
+    for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
+        if (strcmp(forced, tiers[i].name) == 0)
+            return &tiers[i];
+    }
+    return NULL;
+}
+
+static int start(void)
+{
+    const struct tier *tier = choose_tier();
+    if (tier == NULL)
+        return -ENOTSUP;
+    if (sodium_init() < 0)
+        return -EIO;
+    int error = tier->init();
+    if (error == 0)
+        atomic_store(&active, tier);
+    return error;
+}
+
+int sp_init(void)
+{
+    int error = 0;
+    pthread_mutex_lock(&init_lock);
+    if (atomic_load(&active) == NULL)
+        error = start();
+    pthread_mutex_unlock(&init_lock);
+    return error;
+}
+
+const char *sp_tier(void)
+{
+    const struct tier *tier = atomic_load(&active);
+    return tier == NULL ? "none" : tier->name;
+}
+
+void sp_wipe(void *secret, size_t len)
+{
+    sodium_memzero(secret, len);
+}
+
+int sp_random(uint8_t *out, size_t len)
+{
+    size_t have = 0;
+    while (have < len) {
+        ssize_t n = getrandom(out + have, len - have, 0);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0) {
+            int error = -errno;
+            sp_wipe(out, len);
+            return error;
+        }
+        have += (size_t)n;
+    }
+    return 0;
+}

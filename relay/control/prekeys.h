@@ -1,0 +1,19 @@
+// Public prekeys: what a user publishes and others fetch to begin a session. The relay stores them
+// unjudged and hands a one-time prekey out at most once.
+// Thread: the control thread alone.
+#ifndef SEALPOST_PREKEYS_H
+#define SEALPOST_PREKEYS_H
+
+#include "control_conn.h"
+
+uint32_t prekeys_count_one_time(const struct user *user);
+void prekeys_destroy(struct prekeys *prekeys);
+
+// Errors: BAD_MESSAGE, TOO_MANY_PREKEYS, RELAY_BUSY; nothing is stored then.
+enum control_error prekeys_publish(struct control *c, struct control_conn *conn,
+                                   const struct control_request *request);
+// Errors: BAD_MESSAGE, RATE_LIMITED, UNKNOWN_LOOKUP, NO_PREKEYS.
+enum control_error prekeys_get_bundle(struct control *c, struct control_conn *conn,
+                                      const struct control_request *request);
+
+#endif

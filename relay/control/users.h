@@ -1,0 +1,61 @@
+// Who is registered: name → user and mailbox → user. Users are never removed (a name stays pinned
+// to its identity key), so a pointer to one stays good.
+// Thread: the control thread alone.
+#ifndef SEALPOST_USERS_H
+#define SEALPOST_USERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "keyed_table.h"
+#include "relay/limits.h"
+#include "units.h"
+#include "wire.h"
+
+#define USER_IDENTITY_BYTES 32u
+
+struct control_conn;
+struct prekeys;
+
+struct user_name {
+    uint8_t len; // 1 … LIMIT_NAME_BYTES
+    char text[LIMIT_NAME_BYTES];
+};
+
+// Kept small: there may be LIMIT_USERS of them, most of them idle.
+struct user {
+    struct keyed_node by_name;
+    struct keyed_node by_mailbox;
+    struct control_conn *conn; // where this user is logged in, or NULL
+    struct prekeys *prekeys;   // owned; NULL until the first are published
+    uint8_t identity_key[USER_IDENTITY_BYTES];
+    uint8_t mailbox[WIRE_MAILBOX_BYTES];
+    struct user_name name;
+};
+
+struct users {
+    struct user *all; // in the order of registration
+    uint32_t count;
+    uint32_t max;
+    struct keyed_table by_name;
+    struct keyed_table by_mailbox;
+};
+
+// Errors: -ENOMEM.
+NODISCARD int users_init(struct users *u, uint32_t max);
+void users_free(struct users *u);
+
+// Whether these bytes are a name: 1 … 32 of `a-z 0-9 . _ -`; then `out` holds it.
+NODISCARD bool users_parse_name(struct user_name *out, const char *text, size_t len);
+// The first 16 bytes of SHA-256("sealpost.v1 mailbox" ‖ key). Source: docs/PROTOCOL.md section 2.
+void users_compute_mailbox(uint8_t mailbox[WIRE_MAILBOX_BYTES],
+                           const uint8_t identity_key[USER_IDENTITY_BYTES]);
+
+struct user *users_find_name(const struct users *u, const struct user_name *name);
+struct user *users_find_mailbox(const struct users *u, const uint8_t mailbox[WIRE_MAILBOX_BYTES]);
+// Pin a new name to an identity key. Neither may be there already.
+// Errors: NULL when the table is full.
+NODISCARD struct user *users_add(struct users *u, const struct user_name *name,
+                                 const uint8_t identity_key[USER_IDENTITY_BYTES]);
+
+#endif

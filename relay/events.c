@@ -1,0 +1,169 @@
+// WebSocket's less common frames through wslay's event API.
+#include "events.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <wslay/wslay.h>
+
+#include "conn.h"
+#include "message.h"
+#include "outbox.h"
+#include "receive.h"
+#include "worker.h"
+
+struct events {
+    wslay_event_context_ptr context;
+    struct worker *worker;
+    struct conn *conn;
+    const uint8_t *bytes; // of the frame being fed
+    size_t len;
+};
+
+static ssize_t on_recv(wslay_event_context_ptr context, uint8_t *to, size_t cap, int flags,
+                       void *user)
+{
+    struct events *e = user;
+    size_t n = cap < e->len ? cap : e->len;
+
+    (void)flags;
+    if (n == 0) {
+        wslay_event_set_error(context, WSLAY_ERR_WOULDBLOCK);
+        return -1;
+    }
+    memcpy(to, e->bytes, n);
+    e->bytes += n;
+    e->len -= n;
+    return (ssize_t)n;
+}
+
+static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *from, size_t len, int flags,
+                       void *user)
+{
+    struct events *e = user;
+
+    (void)flags;
+    if (!outbox_push_copy(e->worker, e->conn, OUTBOX_UNFRAMED, from, len)) {
+        wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
+        return -1;
+    }
+    return (ssize_t)len;
+}
+
+static void on_message(wslay_event_context_ptr context,
+                       const struct wslay_event_on_msg_recv_arg *arg, void *user)
+{
+    struct events *e = user;
+    uint8_t *copy;
+
+    (void)context;
+    if (arg->opcode != WSLAY_TEXT_FRAME && arg->opcode != WSLAY_BINARY_FRAME)
+        return;
+    stats_bump(&e->worker->stats, STATS_messages_fragmented);
+    copy = receive_copy(e->worker, arg->msg, arg->msg_length);
+    if (!copy) {
+        stats_bump(&e->worker->stats, STATS_closed_no_buffers);
+        conn_close(e->worker, e->conn, 1013);
+        return;
+    }
+    message_on_data(e->worker, e->conn, (enum ws_opcode)arg->opcode, copy, arg->msg_length);
+}
+
+static struct events *create(struct worker *w, struct conn *c)
+{
+    static const struct wslay_event_callbacks callbacks = {
+        .recv_callback = on_recv,
+        .send_callback = on_send,
+        .on_msg_recv_callback = on_message,
+    };
+    struct events *e = calloc(1, sizeof *e);
+
+    if (!e)
+        return NULL;
+    e->worker = w;
+    e->conn = c;
+    if (wslay_event_context_server_init(&e->context, &callbacks, e) != 0) {
+        free(e);
+        return NULL;
+    }
+    wslay_event_config_set_max_recv_msg_length(e->context, LIMIT_CONTROL_BYTES);
+    return e;
+}
+
+void events_drop(struct conn *c)
+{
+    if (!c->events)
+        return;
+    wslay_event_context_free(c->events->context);
+    free(c->events);
+    c->events = NULL;
+    c->in_fragments = false;
+}
+
+// wslay reads no more: the peer closed, or broke the protocol. Its answer is queued already.
+static void on_closed(struct worker *w, struct conn *c, bool close_received, uint16_t status,
+                      bool in_close)
+{
+    if (close_received)
+        stats_bump(&w->stats, STATS_closed_by_peer);
+    else if (status == WSLAY_CODE_INVALID_FRAME_PAYLOAD_DATA)
+        stats_bump(&w->stats, STATS_text_not_utf8);
+    else if (status == WSLAY_CODE_MESSAGE_TOO_BIG)
+        stats_bump(&w->stats, STATS_frame_too_large);
+    else
+        stats_bump(&w->stats, in_close ? STATS_frame_bad_close : STATS_frame_bad_sequence);
+    conn_close(w, c, 0);
+}
+
+static void track_fragments(struct worker *w, struct conn *c, const struct ws_frame *frame)
+{
+    if (frame->opcode >= WS_CLOSE)
+        return;
+    c->in_fragments = !frame->fin;
+    if (!c->in_fragments) {
+        c->message_deadline_ns = 0;
+    } else if (c->message_deadline_ns == 0) {
+        c->message_deadline_ns = w->now_ns + LIMIT_MESSAGE_MS * NS_PER_MS;
+        conn_arm_timer(w, c, c->message_deadline_ns);
+    }
+}
+
+void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *frame,
+                     const uint8_t *bytes, size_t len)
+{
+    struct events *e = c->events;
+    bool failed, ended, close_received;
+    uint16_t status;
+
+    if (!e)
+        e = c->events = create(w, c);
+    if (!e) {
+        stats_bump(&w->stats, STATS_closed_no_buffers);
+        conn_close(w, c, 1013);
+        return;
+    }
+    e->bytes = bytes;
+    e->len = len;
+    // What wslay calls back may close the connection; the context must outlive the call.
+    c->events = NULL;
+    failed = wslay_event_recv(e->context) != 0;
+    if (!failed && c->state == CONN_OPEN)
+        failed = wslay_event_send(e->context) != 0;
+    ended = !wslay_event_get_read_enabled(e->context);
+    close_received = wslay_event_get_close_received(e->context);
+    status = wslay_event_get_status_code_sent(e->context);
+    if (c->state == CONN_OPEN)
+        c->events = e;
+    if (c->state != CONN_OPEN) {
+        wslay_event_context_free(e->context);
+        free(e);
+    } else if (failed) {
+        stats_bump(&w->stats, STATS_closed_outbox_full);
+        conn_close(w, c, 4408);
+    } else if (ended) {
+        on_closed(w, c, close_received, status, frame->opcode == WS_CLOSE);
+    } else {
+        track_fragments(w, c, frame);
+        if (!c->in_fragments)
+            events_drop(c);
+    }
+}

@@ -1,0 +1,92 @@
+// Every bound of the relay: unit, reason, and what happens when it is reached.
+#ifndef SEALPOST_LIMITS_H
+#define SEALPOST_LIMITS_H
+
+#include "units.h"
+
+// Largest ciphertext of one envelope. Signal allows 96 KiB, SimpleX 16 KiB. Over it: close 1009
+// when the length is announced.
+#define LIMIT_ENVELOPE_BYTES (64u * KIB)
+// Largest control message. One that carries an envelope in base64 (`relay`) must fit: 4/3 × 64 KiB
+// and some. Over it: close 1009.
+#define LIMIT_CONTROL_BYTES (96u * KIB)
+// Largest message of any kind, headers included: what an assembly buffer holds.
+#define LIMIT_MESSAGE_BYTES LIMIT_CONTROL_BYTES
+
+#define LIMIT_NAME_BYTES 32u
+#define LIMIT_USERS 1000000u        // registered names; full: `relay_full`, close 1013
+#define LIMIT_ONE_TIME_PREKEYS 100u // in stock for each user; over it: `too_many_prekeys`
+#define LIMIT_PREKEYS_LOW 5u        // below it the owner is told
+#define LIMIT_USER_LIST 256u        // names in one answer; the rest by cursor
+#define LIMIT_ACK_IDS 256u          // message ids in one ack; more: `bad_message`
+#define LIMIT_CHAT_BODY_BYTES 4096u // signalling is small; over it: `bad_message`
+#define LIMIT_BUNDLE_RATE_PER_S 50u // for each connection; over it: `rate_limited`
+#define LIMIT_BUNDLE_BURST 100u
+
+// Offline queue. Full: `queue_full`, nothing stored.
+#define LIMIT_STORE_MAILBOX_ENVELOPES 1024u
+#define LIMIT_STORE_MAILBOX_BYTES (8u * MIB)
+#define LIMIT_STORE_TOTAL_BYTES (512u * MIB)
+// Expired envelopes deleted before one event, so that it waits a millisecond at most; the rest goes
+// before the next one.
+#define LIMIT_EXPIRED_AT_ONCE 1024u
+#define LIMIT_TTL_S (7u * 24 * 3600)
+// Durable envelopes sent to a recipient and not yet acknowledged; the rest waits for acks, so that
+// a long queue never floods an outbox.
+#define LIMIT_UNACKED_ENVELOPES 64u
+#define LIMIT_UNACKED_BYTES (128u * KIB)
+
+// ---- workers ----------------------------------------------------------------------------------
+
+#define LIMIT_WORKERS 64u
+#define LIMIT_LISTENERS 16u
+// Connections of one worker: its table of direct descriptors, itself bounded by RLIMIT_NOFILE.
+// Full: the kernel's accept queue holds the rest, accepting rests and goes on.
+#define LIMIT_CONNECTIONS_PER_WORKER 65536u
+#define LIMIT_LISTEN_BACKLOG 4096
+
+// Receive buffers of one worker. Everything received in one loop turn stays until the turn's sends
+// are done, so this bounds a turn. Empty: receiving rests until the next turn.
+#define LIMIT_RECEIVE_BUFFERS 2048u
+#define LIMIT_RECEIVE_BUFFER_BYTES (16u * KIB)
+// Plaintext of TLS connections, for the same time. All out: flushed early; still out: close 1013.
+#define LIMIT_PLAIN_BUFFERS 256u
+#define LIMIT_PLAIN_BUFFER_BYTES (128u * KIB)
+// Records sealed in one turn. Full: flushed early.
+#define LIMIT_SEALED_BYTES (8u * MIB)
+// Messages queued in one turn over all connections. Full: flushed early.
+#define LIMIT_PIECES 65536u
+// Small answers (control text, close frames) copied in one turn. Full: flushed early.
+#define LIMIT_ANSWER_BYTES (4u * MIB)
+// Parts of messages waiting for the rest. Small ones for headers and short messages, large ones for
+// a whole message of any kind. All out: close 1013.
+#define LIMIT_PARTIAL_SMALL_BYTES (1u * KIB)
+#define LIMIT_PARTIAL_LARGE_BYTES (LIMIT_MESSAGE_BYTES + 64u)
+#define LIMIT_PARTIAL_LARGE 1024u
+// What a slow reader's socket did not take, in chunks. All out: close 1013.
+#define LIMIT_BACKLOG_CHUNK_BYTES (4u * KIB)
+#define LIMIT_BACKLOG_CHUNKS 65536u
+#define LIMIT_OUTBOX_BYTES (256u * KIB) // default of --outbox-bytes; full: `recipient_busy`
+// Receives of TLS handshakes in one turn, about 0.3 ms each; the others wait for the next turn.
+#define LIMIT_HANDSHAKE_STEPS_PER_TURN 4u
+// Opening handshakes under way at once. Full: 503.
+#define LIMIT_UPGRADES 4096u
+// Of one send, and of one turn; the rest goes with the next.
+#define LIMIT_SEND_IOVECS 1024u
+#define LIMIT_SEND_IOVECS_PER_TURN (2u * LIMIT_PIECES)
+
+// Rings between threads. Full: `relay_busy`, nothing is queued.
+#define LIMIT_LINK_ITEMS 4096u
+#define LIMIT_CONTROL_EVENTS 8192u
+#define LIMIT_CONTROL_ACTIONS 8192u
+
+// Times.
+#define LIMIT_HANDSHAKE_MS 10000u // TLS and upgrade together
+#define LIMIT_LOGIN_MS 30000u     // default of --login-timeout
+#define LIMIT_MESSAGE_MS 10000u   // from the first byte of a message to its last
+#define LIMIT_WRITE_MS 10000u     // default of --write-timeout: a full socket without progress
+#define LIMIT_CLOSE_MS 2000u      // from our close frame to the peer's
+#define LIMIT_DRAIN_MS 5000u      // default of --drain: SIGTERM to exit
+#define LIMIT_ACCEPT_REST_MS 100u // after descriptors ran out
+
+#endif

@@ -1,0 +1,408 @@
+// The loop of one worker: wait, take the turn's completions, one switch over them, flush, submit.
+//
+// Read on from here in the order an envelope goes:
+//   worker → receive → message → route → outbox → send
+#include "worker.h"
+
+#include <urcu-qsbr.h>
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "clock.h"
+#include "control_link.h"
+#include "http_upgrade.h"
+#include "link.h"
+#include "log.h"
+#include "send.h"
+#include "worker_op.h"
+
+#define SQ_ENTRIES 4096u
+#define BUFFER_GROUP 1u
+
+// ---- accepting ----------------------------------------------------------------------------------
+
+static void submit_accept(struct worker *w, uint32_t listener)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
+
+    io_uring_prep_multishot_accept_direct(sqe, w->listeners[listener], NULL, NULL, 0);
+    io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_ACCEPT, 0, listener));
+    w->accepting |= 1u << listener;
+}
+
+static void resume_accepting(struct worker *w)
+{
+    if (w->drain_seen)
+        return;
+    for (uint32_t i = 0; i < w->listener_count; i++)
+        if (!(w->accepting & 1u << i))
+            submit_accept(w, i);
+}
+
+static void accept_complete(struct worker *w, uint32_t listener, int result, uint32_t flags)
+{
+    if (!(flags & IORING_CQE_F_MORE))
+        w->accepting &= ~(1u << listener);
+    if (result >= 0)
+        conn_open(w, (uint32_t)result, w->config->listeners[listener].tls);
+    else if (result == -ENFILE || result == -EMFILE)
+        stats_bump(&w->stats, STATS_accept_paused_descriptors);
+    if (flags & IORING_CQE_F_MORE)
+        return;
+    // A client that left before it was accepted is no reason to rest.
+    if (result >= 0 || result == -ECONNABORTED)
+        resume_accepting(w);
+    else if (!w->drain_seen)
+        timer_arm(&w->wheel, &w->accept_rest, w->now_ns + LIMIT_ACCEPT_REST_MS * NS_PER_MS);
+}
+
+// ---- completions --------------------------------------------------------------------------------
+
+static void submit_wake(struct worker *w)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
+
+    io_uring_prep_read(sqe, w->waker.fd, &w->waker_value, sizeof w->waker_value, 0);
+    io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_WAKE, 0, 0));
+}
+
+// A handshake costs as much as a thousand envelopes. Only so many in a turn; what the others sent
+// waits, in order, so that established traffic goes on in between.
+static bool must_wait(const struct worker *w, const struct conn *c)
+{
+    return c->deferred > 0 ||
+           (c->state == CONN_TLS && w->handshake_steps >= LIMIT_HANDSHAKE_STEPS_PER_TURN);
+}
+
+static void receive_or_defer(struct worker *w, struct conn *c, const struct worker_completion *done)
+{
+    if (must_wait(w, c)) {
+        assert(w->later_count < w->later_capacity);
+        w->later[(w->later_first + w->later_count++) % w->later_capacity] = *done;
+        c->deferred++;
+        return;
+    }
+    if (c->state == CONN_TLS)
+        w->handshake_steps++;
+    receive_complete(w, c, done->result, done->flags);
+}
+
+static void resume_deferred(struct worker *w)
+{
+    w->handshake_steps = 0;
+    while (w->later_count > 0 && w->handshake_steps < LIMIT_HANDSHAKE_STEPS_PER_TURN) {
+        struct worker_completion done = w->later[w->later_first];
+        struct conn *c = conn_find(w, ring_tag_slot(done.tag), ring_tag_generation(done.tag));
+
+        w->later_first = (w->later_first + 1) % w->later_capacity;
+        w->later_count--;
+        assert(c && c->deferred > 0);
+        c->deferred--;
+        if (c->state == CONN_TLS)
+            w->handshake_steps++;
+        receive_complete(w, c, done.result, done.flags);
+    }
+}
+
+static void complete(struct worker *w, const struct worker_completion *done)
+{
+    enum worker_op op = (enum worker_op)ring_tag_op(done->tag);
+    uint32_t slot = ring_tag_slot(done->tag);
+    struct conn *c = NULL;
+
+    if (op == WORKER_OP_RECEIVE || op == WORKER_OP_SEND || op == WORKER_OP_WRITABLE ||
+        op == WORKER_OP_SHUTDOWN || op == WORKER_OP_CLOSE) {
+        // A slot is not given away before all of its operations are back.
+        c = conn_find(w, slot, ring_tag_generation(done->tag));
+        assert(c);
+    }
+    switch (op) {
+    case WORKER_OP_ACCEPT:
+        accept_complete(w, slot, done->result, done->flags);
+        break;
+    case WORKER_OP_RECEIVE:
+        receive_or_defer(w, c, done);
+        break;
+    case WORKER_OP_SEND:
+        send_complete(w, c, done->result);
+        break;
+    case WORKER_OP_WRITABLE:
+        c->polling = false;
+        send_writable(w, c);
+        conn_operation_done(w, c);
+        break;
+    case WORKER_OP_SHUTDOWN:
+        conn_operation_done(w, c);
+        break;
+    case WORKER_OP_CLOSE:
+        conn_closed(w, c);
+        break;
+    case WORKER_OP_WAKE:
+        submit_wake(w);
+        break;
+    case WORKER_OP_CANCEL:
+        break;
+    }
+}
+
+void worker_reap_sends(struct worker *w)
+{
+    struct io_uring_cqe *cqe;
+    unsigned head, count = 0;
+
+    io_uring_for_each_cqe(&w->ring.uring, head, cqe)
+    {
+        struct worker_completion done = {io_uring_cqe_get_data64(cqe), cqe->res, cqe->flags};
+
+        if (ring_tag_op(done.tag) == WORKER_OP_SEND) {
+            complete(w, &done);
+        } else if (w->batch_count < w->batch_capacity) {
+            w->batch[w->batch_count++] = done;
+        } else {
+            break; // the rest stays in the queue for the next turn
+        }
+        count++;
+    }
+    io_uring_cq_advance(&w->ring.uring, count);
+}
+
+// ---- timers -------------------------------------------------------------------------------------
+
+static void timer_fired(struct timer *t, void *ctx)
+{
+    struct worker *w = ctx;
+
+    if (t == &w->accept_rest)
+        resume_accepting(w);
+    else
+        conn_timer_fired(w, CONTAINER_OF(t, struct conn, timer));
+}
+
+// ---- drain --------------------------------------------------------------------------------------
+
+static void begin_drain(struct worker *w)
+{
+    w->drain_seen = true;
+    w->drain_deadline_ns = w->now_ns + w->config->drain_ms * NS_PER_MS;
+    timer_cancel(&w->wheel, &w->accept_rest);
+    for (uint32_t i = 0; i < w->listener_count; i++) {
+        struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
+
+        io_uring_prep_cancel64(sqe, ring_tag(WORKER_OP_ACCEPT, 0, i), 0);
+        io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_CANCEL, 0, 0));
+    }
+    for (uint32_t i = 0; i < w->conn_count; i++) {
+        struct conn *c = &w->conns[i];
+
+        if (!conn_is_alive(c) || c->state == CONN_CLOSING)
+            continue;
+        stats_bump(&w->stats, STATS_closed_drain);
+        if (c->state == CONN_OPEN)
+            conn_close(w, c, 1001);
+        else
+            conn_kill(w, c);
+        send_make_room(w);
+    }
+}
+
+// Drained: no connection here, none anywhere (so nobody pushes to a link any more), and every
+// reference over the links is back.
+static bool is_drained(struct worker *w)
+{
+    if (!w->drain_seen)
+        return false;
+    if (w->live > 0) {
+        if (w->now_ns < w->drain_deadline_ns)
+            return false;
+        for (uint32_t i = 0; i < w->conn_count; i++)
+            conn_kill(w, &w->conns[i]);
+        return false;
+    }
+    if (!w->drained) {
+        w->drained = true;
+        atomic_fetch_sub_explicit(w->undrained, 1, memory_order_acq_rel);
+    }
+    return atomic_load_explicit(w->undrained, memory_order_acquire) == 0 && link_is_settled(w) &&
+           w->outbox.in_flight == 0;
+}
+
+// ---- the loop -----------------------------------------------------------------------------------
+
+static void rearm_receives(struct worker *w)
+{
+    struct list *node;
+
+    // One pass only: who finds no buffer again is at the end of the list for the next turn.
+    if (w->buffers.held == w->buffers.count)
+        return;
+    while ((node = list_pop(&w->rearm)) != NULL)
+        conn_receive(w, CONTAINER_OF(node, struct conn, waiting));
+}
+
+static void wait_for_work(struct worker *w)
+{
+    uint64_t wait_ns = timer_wheel_wait_ns(&w->wheel, w->now_ns);
+    int err;
+
+    if (w->drain_seen && wait_ns > 10 * NS_PER_MS)
+        wait_ns = 10 * NS_PER_MS;
+    waker_park(&w->waker);
+    if (!link_is_idle(w) || !control_link_is_idle(w) || !list_is_empty(&w->farewell) ||
+        !list_is_empty(&w->rearm) || w->later_count > 0 ||
+        (!w->drain_seen && atomic_load_explicit(w->draining, memory_order_acquire)))
+        wait_ns = 0;
+    urcu_qsbr_thread_offline();
+    err = ring_submit_and_wait(&w->ring, SQ_ENTRIES / 4, wait_ns, w->config->min_wait_us);
+    urcu_qsbr_thread_online();
+    waker_unpark(&w->waker);
+    if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY && err != -EAGAIN)
+        log_error("worker %u: waiting on io_uring failed: %s", w->number, strerror(-err));
+}
+
+static void turn(struct worker *w)
+{
+    w->now_ns = clock_now_ns();
+    w->batch_count = 0;
+    worker_reap_sends(w);
+    if (w->outbox.in_flight == 0)
+        send_release_turn(w);
+    bufring_commit(&w->buffers);
+    if (!w->drain_seen && atomic_load_explicit(w->draining, memory_order_acquire))
+        begin_drain(w);
+    link_collect(w);
+    resume_deferred(w);
+    for (uint32_t i = 0; i < w->batch_count; i++)
+        complete(w, &w->batch[i]);
+    link_deliver(w);
+    control_link_deliver(w);
+    conn_retry_farewells(w);
+    timer_wheel_advance(&w->wheel, w->now_ns, timer_fired, w);
+    rearm_receives(w);
+    send_flush(w);
+    if (w->outbox.in_flight == 0)
+        send_release_turn(w); // nothing was sent, nothing to wait for
+    link_wake(w);
+    control_link_wake(w);
+}
+
+static void loop(struct worker *w)
+{
+    w->now_ns = clock_now_ns();
+    submit_wake(w);
+    resume_accepting(w);
+    while (!is_drained(w)) {
+        wait_for_work(w);
+        turn(w);
+    }
+}
+
+// ---- set-up -------------------------------------------------------------------------------------
+
+static int reserve(struct worker *w)
+{
+    const struct config *config = w->config;
+    int err;
+
+    w->start_what = "its ring (is RLIMIT_NOFILE at least --connections?)";
+    w->conn_count = config->connections;
+    err = ring_init(&w->ring, SQ_ENTRIES, w->conn_count);
+    if (err < 0)
+        return err;
+    w->start_what = "its receive buffers";
+    err = bufring_init(&w->buffers, &w->ring, BUFFER_GROUP, LIMIT_RECEIVE_BUFFERS,
+                       LIMIT_RECEIVE_BUFFER_BYTES);
+    if (err < 0)
+        return err;
+    w->start_what = "its memory";
+    w->conns = mmap(NULL, w->conn_count * sizeof *w->conns, PROT_READ | PROT_WRITE,
+                    MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (w->conns == MAP_FAILED)
+        return -ENOMEM;
+    w->batch_capacity = 2 * SQ_ENTRIES * 8;
+    w->batch = malloc(w->batch_capacity * sizeof *w->batch);
+    // Each deferred completion holds a receive buffer or is the last of its connection.
+    w->later_capacity = LIMIT_RECEIVE_BUFFERS + w->conn_count;
+    w->later = malloc(w->later_capacity * sizeof *w->later);
+    if (!w->batch || !w->later)
+        return -ENOMEM;
+    err = pool_init(&w->upgrades, http_upgrade_size_bytes, LIMIT_UPGRADES);
+    if (err == 0)
+        err = outbox_arena_init(&w->outbox, w->conn_count);
+    if (err == 0)
+        err = receive_arena_init(&w->receive, w->conn_count);
+    return err;
+}
+
+static void release(struct worker *w)
+{
+    ring_free(&w->ring);
+    bufring_free(&w->buffers);
+    munmap(w->conns, w->conn_count * sizeof *w->conns);
+    free(w->batch);
+    free(w->later);
+    pool_free(&w->upgrades);
+    outbox_arena_free(&w->outbox, w->conn_count);
+    receive_arena_free(&w->receive);
+}
+
+// The ring belongs to the thread that makes it, so everything is reserved here.
+static void *run(void *arg)
+{
+    struct worker *w = arg;
+    char name[16];
+
+    snprintf(name, sizeof name, "worker-%u", w->number);
+    pthread_setname_np(pthread_self(), name);
+    w->start_error = 0;
+    if (w->config->pin_count > 0) {
+        w->start_what = "its processor (see --pin)";
+        w->start_error = cpu_pin_thread(w->config->pin[w->number % w->config->pin_count]);
+    }
+    if (w->start_error == 0)
+        w->start_error = reserve(w);
+    if (w->start_error < 0) {
+        sem_post(&w->started); // the process ends; nothing is taken apart
+        return NULL;
+    }
+    urcu_qsbr_register_thread();
+    sem_post(&w->started);
+    loop(w);
+    urcu_qsbr_unregister_thread();
+    release(w);
+    return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+    int err;
+
+    list_init(&w->dirty);
+    list_init(&w->rearm);
+    list_init(&w->farewell);
+    timer_init(&w->accept_rest);
+    timer_wheel_init(&w->wheel, clock_now_ns());
+    w->start_what = "an eventfd";
+    err = waker_init(&w->waker, 0);
+    if (err < 0)
+        return err;
+    sem_init(&w->started, 0, 0);
+    w->start_what = "a thread";
+    err = pthread_create(&w->thread, NULL, run, w);
+    if (err != 0)
+        return -err;
+    while (sem_wait(&w->started) < 0)
+        continue; // EINTR
+    return w->start_error;
+}
+
+void worker_join(struct worker *w)
+{
+    pthread_join(w->thread, NULL);
+    waker_free(&w->waker);
+    sem_destroy(&w->started);
+}

@@ -1,0 +1,21 @@
+foreach(name aead curve25519 hkdf identity init initial session x3dh)
+  sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
+  target_compile_definitions(test_${name}
+    PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+endforeach()
+
+# What fails only when the provider or the kernel does: these tests stand in between.
+target_link_options(test_aead PRIVATE -Wl,--wrap=EVP_CipherFinal_ex,--wrap=EVP_CIPHER_CTX_new
+  -Wl,--wrap=EVP_CipherInit_ex2)
+target_link_options(test_init PRIVATE -Wl,--wrap=getrandom)
+target_link_options(test_initial PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_aead_key_init)
+target_link_options(test_session PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_aead_open_batch
+  -Wl,--wrap=sp_aead_key_init)
+
+# Independent recomputation, with the distribution's Python: it has the package `cryptography`.
+find_program(SEALPOST_PYTHON3 python3 PATHS /usr/bin NO_DEFAULT_PATH REQUIRED)
+add_test(NAME unit.vectors COMMAND ${SEALPOST_PYTHON3}
+  ${CMAKE_CURRENT_SOURCE_DIR}/vectors/check_vectors.py)
+add_test(NAME unit.x3dh_vectors COMMAND ${SEALPOST_PYTHON3}
+  ${CMAKE_CURRENT_SOURCE_DIR}/vectors/make_x3dh_vectors.py --check)
+set_tests_properties(unit.vectors unit.x3dh_vectors PROPERTIES TIMEOUT 60 LABELS unit)
