@@ -83,8 +83,7 @@ static void refuse_full(struct worker *w, struct conn *c)
     size_t len = http_upgrade_encode_refusal(503, text);
 
     stats_bump(&w->stats, STATS_refused_full);
-    // On TLS there is no channel yet to say it in.
-    if (c->tls || !outbox_push_copy(w, c, OUTBOX_UNFRAMED, text, len)) {
+    if (!outbox_push_copy(w, c, OUTBOX_UNFRAMED, text, len)) {
         conn_kill(w, c);
         return;
     }

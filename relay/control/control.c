@@ -8,10 +8,10 @@
 #include "auth.h"
 #include "control.h"
 #include "control_conn.h"
-#include "relay/limits.h"
 #include "offline.h"
 #include "prekeys.h"
 #include "presence.h"
+#include "relay/limits.h"
 
 typedef enum control_error (*control_handler)(struct control *c, struct control_conn *conn,
                                               const struct control_request *request);

@@ -75,7 +75,6 @@ void control_conn_end(struct control *c, struct control_conn *conn, uint16_t clo
 
 void control_conn_displace(struct control *c, struct control_conn *conn)
 {
-    stats_bump(c->stats, STATS_closed_displaced);
     close_conn(c, conn, CLOSE_DISPLACED, false);
 }
 
@@ -140,8 +139,7 @@ void control_conn_refuse_envelope(struct control *c, struct control_conn *conn,
 {
     const struct control_error_info *info = begin_error(c, error);
 
+    assert(info->close_code == 0);
     control_json_write_bytes(&c->writer, "message_id", message_id, WIRE_MESSAGE_ID_BYTES);
     control_conn_send(c, conn);
-    if (info->close_code)
-        control_conn_end(c, conn, info->close_code);
 }

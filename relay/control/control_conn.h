@@ -73,7 +73,7 @@ void control_conn_send_bytes(struct control *c, struct control_conn *conn,
 // Count, tell, and end the connection if this error closes it.
 void control_conn_refuse(struct control *c, struct control_conn *conn,
                          const struct control_request *request, enum control_error error);
-// As above, for an envelope, named by its message id.
+// Count and tell, for an envelope, named by its message id; no such error closes.
 void control_conn_refuse_envelope(struct control *c, struct control_conn *conn,
                                   const uint8_t message_id[WIRE_MESSAGE_ID_BYTES],
                                   enum control_error error);

@@ -9,8 +9,8 @@
 
 #include <sodium.h>
 
-#include "relay/limits.h"
 #include "offline.h"
+#include "relay/limits.h"
 
 static uint64_t compute_expiry_ns(const struct control *c, uint32_t ttl_s, uint64_t now_ns)
 {

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "relay/limits.h"
 #include "prekeys.h"
+#include "relay/limits.h"
 
 #define KEY_BYTES 32u
 #define SIGNATURE_BYTES 64u

@@ -36,3 +36,11 @@ sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/curve25519.c crypto/hkdf.c 
   crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
 target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sp_initial_open PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
+
+sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
+  relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
+  relay/control/keyed_table.c relay/control/offline.c relay/control/prekeys.c
+  relay/control/presence.c relay/control/store_memory.c relay/control/users.c relay/stats.c
+  common/wire.c)
+target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
+target_link_libraries(fuzz_control_handle_event PRIVATE PkgConfig::YYJSON PkgConfig::SODIUM)

@@ -1,0 +1,106 @@
+// Users: names, mailbox ids, both look-ups, the bound.
+#include <criterion/criterion.h>
+#include <stdio.h>
+
+#include "relay/control/users.h"
+
+static void name_of(struct user_name *out, const char *text)
+{
+    cr_assert(users_parse_name(out, text, strlen(text)), "%s", text);
+}
+
+Test(users, parse_name_accepts_the_whole_alphabet)
+{
+    struct user_name name;
+
+    name_of(&name, "a");
+    cr_assert_eq(name.len, 1);
+    name_of(&name, "abcdefghijklmnopqrstuvwxyz012345");
+    cr_assert_eq(name.len, 32);
+    name_of(&name, "6789._-");
+    cr_assert_arr_eq(name.text, "6789._-", 7);
+}
+
+Test(users, parse_name_refuses_the_rest)
+{
+    struct user_name name;
+
+    cr_assert_not(users_parse_name(&name, "", 0));
+    cr_assert_not(users_parse_name(&name, "abcdefghijklmnopqrstuvwxyz0123456", 33));
+    for (int c = 0; c < 256; c++) {
+        char text[3] = {'a', (char)c, 'b'};
+        bool good = c != 0 && strchr("abcdefghijklmnopqrstuvwxyz0123456789._-", c) != NULL;
+
+        cr_assert_eq(users_parse_name(&name, text, 3), good, "character %d", c);
+    }
+}
+
+// The expected value was computed with sha256sum.
+Test(users, compute_mailbox_known_answer)
+{
+    static const uint8_t expected[WIRE_MAILBOX_BYTES] = {0x78, 0x58, 0x39, 0xa1, 0xd1, 0x21,
+                                                         0x79, 0x8e, 0x33, 0x48, 0xd0, 0x0d,
+                                                         0xd2, 0x9e, 0x58, 0x16};
+    uint8_t key[USER_IDENTITY_BYTES] = {0};
+    uint8_t mailbox[WIRE_MAILBOX_BYTES];
+
+    users_compute_mailbox(mailbox, key);
+    cr_assert_arr_eq(mailbox, expected, sizeof expected);
+}
+
+Test(users, add_and_find_many)
+{
+    enum { COUNT = 5000 };
+    struct users users;
+    struct user_name name;
+    uint8_t mailbox[WIRE_MAILBOX_BYTES];
+    uint8_t key[USER_IDENTITY_BYTES] = {0};
+    char text[16];
+
+    cr_assert_eq(sodium_init() < 0, 0);
+    cr_assert_eq(users_init(&users, COUNT), 0);
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "user%u", i);
+        name_of(&name, text);
+        store_be32(key, i);
+        cr_assert_null(users_find_name(&users, &name));
+        cr_assert_not_null(users_add(&users, &name, key));
+    }
+    for (uint32_t i = 0; i < COUNT; i++) {
+        snprintf(text, sizeof text, "user%u", i);
+        name_of(&name, text);
+        store_be32(key, i);
+        users_compute_mailbox(mailbox, key);
+        cr_assert_eq(users_find_name(&users, &name), &users.all[i]);
+        cr_assert_eq(users_find_mailbox(&users, mailbox), &users.all[i]);
+    }
+    // A name that only begins like another is another name.
+    name_of(&name, "user");
+    cr_assert_null(users_find_name(&users, &name));
+    mailbox[0] ^= 1;
+    cr_assert_null(users_find_mailbox(&users, mailbox));
+    users_free(&users);
+}
+
+Test(users, add_refuses_one_too_many)
+{
+    struct users users;
+    struct user_name name;
+    uint8_t key[USER_IDENTITY_BYTES] = {0};
+
+    cr_assert_eq(sodium_init() < 0, 0);
+    cr_assert_eq(users_init(&users, 1), 0);
+    name_of(&name, "first");
+    cr_assert_not_null(users_add(&users, &name, key));
+    name_of(&name, "second");
+    key[0] = 1;
+    cr_assert_null(users_add(&users, &name, key));
+    cr_assert_null(users_find_name(&users, &name));
+    users_free(&users);
+}
+
+// A million idle users must fit a small machine.
+Test(users, user_is_small)
+{
+    cr_assert_leq(sizeof(struct user), 128);
+}
