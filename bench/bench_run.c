@@ -1,0 +1,343 @@
+// `sealpost-bench run`: every server in every pattern in every round, one at a time, interleaved
+// in rotating order; then the report. Each measured phase is two fresh child processes: the server
+// on one processor, its client on the other. Main thread only; measures nothing itself.
+#include "bench_run.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+#define PAYLOAD_BYTES 256u
+#define SEALED_BYTES 288u // a 256-byte message with session id, counter and tag
+#define HANDSHAKE_CONNECTIONS "200"
+
+const struct bench_pattern bench_run_patterns[BENCH_PATTERNS] = {
+    {.name = "sparse", .connections = 1000, .in_flight = 1},
+    {.name = "pipelined", .connections = 100, .in_flight = 64},
+};
+
+static void extend_pattern(struct bench_run *run, struct bench_command *c, const void *context)
+{
+    const struct bench_row *row = context;
+
+    (void)run;
+    snprintf(c->connections, sizeof c->connections, "%u", row->pattern->connections);
+    snprintf(c->in_flight, sizeof c->in_flight, "%u", row->pattern->in_flight);
+    snprintf(c->payload, sizeof c->payload, "%u", row->payload_bytes);
+    bench_command_add(c, "--connections", c->connections);
+    bench_command_add(c, "--in-flight", c->in_flight);
+    bench_command_add(c, "--payload", c->payload);
+    bench_command_add(c, "--warmup", c->warmup);
+    bench_command_add(c, strcmp(c->argv[1], "drive") == 0 ? "--seconds" : "--duration", c->seconds);
+}
+
+static int measure_row(struct bench_run *run, struct bench_row *row,
+                       const struct bench_server_kind *kind, unsigned round)
+{
+    struct bench_sample *sample = &row->samples[row->count];
+    char *text;
+    size_t len;
+    int err = bench_run_phase(run, kind, extend_pattern, row, &text, &len);
+
+    if (err < 0)
+        return err;
+    err = bench_sample_parse(text, len, sample);
+    free(text);
+    if (err < 0) {
+        fprintf(stderr, "bench: %s: the client's result cannot be read\n", kind->name);
+        return err;
+    }
+    row->count++;
+    run->delivery_failed |= bench_counts_failed(sample->counts);
+    fprintf(stderr,
+            "bench: round %u/%u  %-9s  %-9s  %9.0f messages/s  %5.0f ns server time each  "
+            "client %3.0f %% busy\n",
+            round + 1, run->options.rounds, row->pattern->name, row->server, sample->per_s,
+            sample->cpu_ns_per_msg, sample->client_busy_pct);
+    return 0;
+}
+
+// The chosen servers, rotated by one from round to round so that none always follows the same.
+static int measure_pattern(struct bench_run *run, struct bench_row *rows, unsigned count,
+                           unsigned round)
+{
+    for (unsigned i = 0; i < count; i++) {
+        struct bench_row *row = &rows[(i + round) % count];
+        size_t kind = 0;
+        int err;
+
+        while (strcmp(bench_server_kinds[kind].name, row->server) != 0)
+            kind++;
+        err = measure_row(run, row, &bench_server_kinds[kind], round);
+        if (err < 0)
+            return err;
+    }
+    return 0;
+}
+
+static int measure_all(struct bench_run *run)
+{
+    struct bench_report *report = &run->report;
+    unsigned servers = 0;
+    int err = 0;
+
+    for (size_t p = 0; p < BENCH_PATTERNS; p++)
+        for (size_t k = 0; run->options.patterns[p] && k < BENCH_SERVER_KINDS; k++)
+            if (run->options.servers[k])
+                report->rows[report->row_count++] = (struct bench_row){
+                    .pattern = &bench_run_patterns[p],
+                    .server = bench_server_kinds[k].name,
+                    .payload_bytes = bench_server_kinds[k].protocol ? SEALED_BYTES : PAYLOAD_BYTES};
+    for (size_t k = 0; k < BENCH_SERVER_KINDS; k++)
+        servers += run->options.servers[k];
+    for (unsigned round = 0; err == 0 && round < run->options.rounds; round++)
+        for (unsigned at = 0; err == 0 && at < report->row_count; at += servers)
+            err = measure_pattern(run, report->rows + at, servers, round);
+    return err;
+}
+
+static void extend_handshake(struct bench_run *run, struct bench_command *c, const void *context)
+{
+    (void)run;
+    (void)context;
+    bench_command_add(c, "--mode", "handshake");
+    bench_command_add(c, "--connections", HANDSHAKE_CONNECTIONS);
+    bench_command_add(c, "--duration", c->seconds);
+}
+
+static void extend_idle(struct bench_run *run, struct bench_command *c, const void *context)
+{
+    (void)context;
+    snprintf(c->connections, sizeof c->connections, "%u", run->options.idle_connections);
+    bench_command_add(c, "--mode", "idle");
+    bench_command_add(c, "--connections", c->connections);
+}
+
+static int measure_handshakes(struct bench_run *run)
+{
+    const struct bench_server_kind *kind = &bench_server_kinds[1];
+    char *text;
+    size_t len;
+    int err = bench_run_phase(run, kind, extend_handshake, NULL, &text, &len);
+
+    if (err < 0)
+        return err;
+    run->report.handshakes_per_s = bench_json_number(text, len, "handshakes.per_s");
+    free(text);
+    if (isnan(run->report.handshakes_per_s)) {
+        fprintf(stderr, "bench: the client's result has no handshakes.per_s\n");
+        return -EBADMSG;
+    }
+    fprintf(stderr, "bench: handshakes  relay-ws  %.0f/s\n", run->report.handshakes_per_s);
+    return 0;
+}
+
+static int measure_idle(struct bench_run *run, const struct bench_server_kind *kind)
+{
+    struct bench_idle_row *row = &run->report.idle[run->report.idle_count];
+    char *text;
+    size_t len;
+    int err = bench_run_phase(run, kind, extend_idle, NULL, &text, &len);
+
+    if (err < 0)
+        return err;
+    *row = (struct bench_idle_row){.server = kind->name,
+                                   .connections = run->options.idle_connections,
+                                   .rss_bytes_per_conn =
+                                       bench_json_number(text, len, "server.rss_bytes_per_conn")};
+    free(text);
+    if (isnan(row->rss_bytes_per_conn)) {
+        fprintf(stderr, "bench: the client's result has no server.rss_bytes_per_conn\n");
+        return -EBADMSG;
+    }
+    run->report.idle_count++;
+    fprintf(stderr, "bench: idle  %s  %.0f resident bytes for each connection\n", kind->name,
+            row->rss_bytes_per_conn);
+    return 0;
+}
+
+static int measure_relay_extras(struct bench_run *run)
+{
+    int err = 0;
+
+    for (size_t k = 0; err == 0 && k < BENCH_SERVER_KINDS; k++) {
+        const struct bench_server_kind *kind = &bench_server_kinds[k];
+
+        if (!run->options.servers[k] || !kind->scheme)
+            continue;
+        if (strcmp(kind->scheme, "ws") == 0)
+            err = measure_handshakes(run);
+        if (err == 0 && run->options.idle)
+            err = measure_idle(run, kind);
+    }
+    return err;
+}
+
+// `path` with its last `up` components replaced by `tail`.
+static void sibling(const char *path, int up, const char *tail, char out[PATH_MAX])
+{
+    snprintf(out, PATH_MAX, "%s", path);
+    for (char *slash; up > 0 && (slash = strrchr(out, '/')) != NULL; up--)
+        *slash = '\0';
+    strncat(out, tail, PATH_MAX - strlen(out) - 1);
+}
+
+static int check_programs(struct bench_run *run)
+{
+    struct bench_run_options *o = &run->options;
+
+    for (size_t k = 0; k < BENCH_SERVER_KINDS; k++) {
+        const struct bench_server_kind *kind = &bench_server_kinds[k];
+        char *version = run->report.env.versions[k];
+
+        if (!o->servers[k])
+            continue;
+        if (kind->peer) {
+            bench_server_version(kind, version, sizeof run->report.env.versions[k]);
+            if (version[0] == '\0') {
+                fprintf(stderr, "bench: %s is not installed; run scripts/setup --peers\n",
+                        kind->program);
+                return -ENOENT;
+            }
+        }
+        if (kind->scheme && (access(o->place.relay, X_OK) < 0 || access(o->place.load, X_OK) < 0)) {
+            fprintf(stderr, "bench: %s and %s are needed; build them or choose --only\n",
+                    o->place.relay, o->place.load);
+            return -ENOENT;
+        }
+    }
+    return 0;
+}
+
+static int prepare(struct bench_run *run, int argc, char **argv)
+{
+    struct bench_run_options *o = &run->options;
+    const char *path = getenv("PATH");
+    struct rlimit files;
+    char longer[4096];
+    ssize_t n = readlink("/proc/self/exe", run->self, sizeof run->self - 1);
+    int err = n < 0 ? -errno : bench_child_init();
+
+    if (err < 0)
+        return err;
+    sibling(run->self, 2, "/relay/sealpost-relay", run->relay);
+    sibling(run->self, 2, "/loadgen/sealpost-load", run->load);
+    o->place.self = run->self;
+    if (!o->place.relay)
+        o->place.relay = run->relay;
+    if (!o->place.load)
+        o->place.load = run->load;
+    // Debian keeps mosquitto and nats-server where only root's PATH looks.
+    snprintf(longer, sizeof longer, "%s:/usr/sbin:/usr/local/sbin", path ? path : "/usr/bin:/bin");
+    setenv("PATH", longer, 1);
+    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
+        files.rlim_cur = files.rlim_max; // inherited by every server and client
+        setrlimit(RLIMIT_NOFILE, &files);
+    }
+    strcpy(run->temp, "/tmp/sealpost-bench-XXXXXX");
+    if (!mkdtemp(run->temp)) {
+        run->temp[0] = '\0';
+        return -errno;
+    }
+    o->place.temp = run->temp;
+    bench_report_describe(&run->report.env, run->self, argc, argv);
+    run->report.env.seconds = o->seconds;
+    run->report.env.warmup_seconds = o->warmup_seconds;
+    run->report.env.rounds = o->rounds;
+    run->report.env.server_cpu = o->place.server_cpu;
+    run->report.env.client_cpu = o->place.client_cpu;
+    return check_programs(run);
+}
+
+static void make_directories(const char *file)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s", file);
+    for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        mkdir(path, 0777); // what fails here fails again, with a message, when the file is written
+        *slash = '/';
+    }
+}
+
+static int write_file(const struct bench_report *report, const char *path,
+                      int (*write)(const struct bench_report *, const char *))
+{
+    int err;
+
+    make_directories(path);
+    err = write(report, path);
+    fprintf(stderr, "bench: %s %s%s%s\n", err < 0 ? "cannot write" : "wrote", path,
+            err < 0 ? ": " : "", err < 0 ? strerror(-err) : "");
+    return err;
+}
+
+static int write_report(struct bench_run *run)
+{
+    const struct bench_run_options *o = &run->options;
+    char path[PATH_MAX];
+    int err;
+
+    snprintf(path, sizeof path, "%s/latest/bench.json", o->results);
+    err = write_file(&run->report, o->json ? o->json : path, bench_report_write_json);
+    if (err == 0 && o->keep) {
+        snprintf(path, sizeof path, "%s/%.10s-%s/bench.json", o->results, run->report.env.date,
+                 o->keep);
+        err = write_file(&run->report, path, bench_report_write_json);
+        snprintf(path, sizeof path, "%s/%.10s-%s/summary.md", o->results, run->report.env.date,
+                 o->keep);
+        if (err == 0)
+            err = write_file(&run->report, path, bench_report_write_summary);
+    }
+    return err;
+}
+
+// Everything in it is flat files.
+static void remove_temp(const struct bench_run *run)
+{
+    DIR *dir = run->temp[0] != '\0' ? opendir(run->temp) : NULL;
+
+    if (!dir)
+        return;
+    for (struct dirent *entry; (entry = readdir(dir)) != NULL;)
+        unlinkat(dirfd(dir), entry->d_name, 0); // "." and ".." refuse
+    closedir(dir);
+    if (rmdir(run->temp) < 0)
+        fprintf(stderr, "bench: %s is left behind: %s\n", run->temp, strerror(errno));
+}
+
+int bench_run_main(int argc, char **argv)
+{
+    struct bench_run *run = calloc(1, sizeof *run);
+    int err, code = BENCH_EXIT_INTERNAL;
+
+    if (!run)
+        return BENCH_EXIT_INTERNAL;
+    run->report.handshakes_per_s = NAN;
+    bench_run_parse(argc, argv, &run->options);
+    err = prepare(run, argc, argv);
+    if (err == 0)
+        err = measure_all(run);
+    if (err == 0)
+        err = measure_relay_extras(run);
+    if (err == 0) {
+        bench_report_print_table(&run->report, stdout);
+        fflush(stdout);
+        err = write_report(run);
+    }
+    if (err == -EINTR)
+        code = BENCH_EXIT_INTERRUPTED;
+    else if (err == 0)
+        code = run->delivery_failed ? BENCH_EXIT_DELIVERY : BENCH_EXIT_PASS;
+    remove_temp(run);
+    free(run);
+    return code;
+}

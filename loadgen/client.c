@@ -1,0 +1,420 @@
+// The set-up of a connection step by step, and its end. Runs on the shard's thread. Allocates only
+// for what a connection keeps (TLS, prekeys) or needs until it is upgraded.
+#include "client.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "shard.h"
+#include "uplink.h"
+#include "user_control.h"
+
+#define PATH_OF_SERVICE "/v1"
+#define SUBPROTOCOL "sealpost.v1"
+// Talk: one prekey for the pair's handshake, and five that keep the relay from calling it low.
+#define TALK_PREKEYS 6u
+#define TALK_PREKEYS_KEPT 8u
+
+static const char *subprotocol(const struct shard *s)
+{
+    return strcmp(s->target->path, PATH_OF_SERVICE) == 0 ? SUBPROTOCOL : NULL;
+}
+
+static bool is_opening(const struct client *c)
+{
+    return c->state >= CLIENT_CONNECTING && c->state <= CLIENT_REGISTERING;
+}
+
+static void build_header(struct client *c, uint32_t payload_bytes, bool durable)
+{
+    struct wire_envelope envelope = {.kind = WIRE_KIND_SESSION,
+                                     .flags = durable ? WIRE_FLAG_DURABLE : 0,
+                                     .ciphertext_len = payload_bytes + SP_SESSION_OVERHEAD_BYTES};
+
+    memcpy(envelope.mailbox, c->partner->persona.mailbox, WIRE_MAILBOX_BYTES);
+    // Eight random bytes and a count: unique, and nothing in it tells who sends.
+    if (sp_random(envelope.message_id, 8) < 0)
+        memcpy(envelope.message_id, c->persona.key, 8);
+    wire_encode_header(c->header, &envelope);
+}
+
+void client_arm_receive(struct shard *s, struct client *c)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(&s->ring);
+
+    io_uring_prep_recv_multishot(sqe, (int)c->slot, NULL, 0, 0);
+    sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
+    sqe->buf_group = s->receive_buffers.group;
+    sqe->user_data = ring_tag(SHARD_OP_RECEIVE, 0, c->slot);
+    c->needs_rearm = false;
+}
+
+static void fail_socket(struct shard *s, int error)
+{
+    if (error == -EMFILE || error == -ENFILE || error == -EADDRNOTAVAIL || error == -ENOBUFS ||
+        error == -ENOMEM || error == -EADDRINUSE)
+        shard_fail(s, SHARD_FAILURE_LIMITED,
+                   "this machine has no more sockets or ports (%s); raise ulimit -n, or use more "
+                   "--source-addresses or --threads",
+                   strerror(-error));
+    else
+        shard_fail(s, SHARD_FAILURE_UNREACHABLE, "cannot connect to %s: %s", s->target->authority,
+                   strerror(-error));
+}
+
+void client_open(struct shard *s, struct client *c)
+{
+    struct io_uring_sqe *sqe;
+    int err = persona_init(&c->persona, s->run_id, c->number), fd;
+
+    if (err < 0) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no identity could be made");
+        return;
+    }
+    fd = target_open_socket(s->target, c->number, s->source_addresses);
+    if (fd < 0) {
+        fail_socket(s, fd);
+        return;
+    }
+    err = io_uring_register_files_update(&s->ring.uring, c->slot, &fd, 1);
+    close(fd); // the ring's table keeps it
+    if (err < 0) {
+        fail_socket(s, err);
+        return;
+    }
+    c->state = CLIENT_CONNECTING;
+    s->opening++;
+    s->alive++;
+    sqe = ring_get_sqe(&s->ring);
+    io_uring_prep_connect(sqe, (int)c->slot, (const struct sockaddr *)&s->target->address,
+                          s->target->address_len);
+    sqe->flags |= IOSQE_FIXED_FILE;
+    sqe->user_data = ring_tag(SHARD_OP_CONNECT, 0, c->slot);
+}
+
+static void push_tls(struct shard *s, struct client *c, const struct tls_out *out)
+{
+    if (out->len > 0)
+        uplink_push_records(s, c, out->bytes, out->len);
+}
+
+void client_on_connect(struct shard *s, struct client *c, int result)
+{
+    struct tls_out out = {.bytes = s->tls_scratch, .cap = TLS_FLIGHT_MAX_BYTES};
+
+    if (c->state != CLIENT_CONNECTING)
+        return;
+    if (result < 0) {
+        fail_socket(s, result);
+        return;
+    }
+    s->tally.connected++;
+    atomic_store_explicit(&s->pulse.connected, (uint32_t)s->tally.connected, memory_order_relaxed);
+    client_arm_receive(s, c);
+    if (!s->tls) {
+        client_on_secured(s, c);
+        return;
+    }
+    c->state = CLIENT_SECURING;
+    c->tls_began_ns = clock_now_ns();
+    c->tls = tls_create(s->tls, s->target->host);
+    if (!c->tls || tls_connect(c->tls, &out) < 0)
+        client_close(s, c, "TLS cannot begin");
+    else
+        push_tls(s, c, &out);
+}
+
+void client_on_secured(struct shard *s, struct client *c)
+{
+    char request[1024];
+    ssize_t len = -ENOMEM;
+
+    if (c->tls) {
+        hist_record(&s->tally.tls_handshake, clock_now_ns() - c->tls_began_ns);
+        if (s->tls_group[0] == '\0')
+            snprintf(s->tls_group, sizeof s->tls_group, "%s", tls_group_name(c->tls));
+    }
+    c->state = CLIENT_UPGRADING;
+    c->upgrade = malloc(http_upgrade_size_bytes);
+    if (c->upgrade && sp_random(c->upgrade_nonce, sizeof c->upgrade_nonce) == 0) {
+        http_upgrade_init(c->upgrade);
+        len = http_upgrade_encode_request(request, sizeof request, s->target->authority,
+                                          s->target->path, subprotocol(s), c->upgrade_nonce);
+    }
+    if (len < 0)
+        client_close(s, c, "the upgrade request cannot be written");
+    else
+        uplink_push_bytes(s, c, request, (size_t)len);
+}
+
+int64_t client_on_answer(struct shard *s, struct client *c, const uint8_t *bytes, size_t len)
+{
+    ssize_t used =
+        http_upgrade_decode_response(c->upgrade, bytes, len, c->upgrade_nonce, subprotocol(s));
+
+    if (used < 0) {
+        char why[64];
+
+        snprintf(why, sizeof why, "the upgrade was refused (HTTP %d)",
+                 http_upgrade_status(c->upgrade));
+        client_close(s, c, why);
+        return -1;
+    }
+    if (used == 0)
+        return (int64_t)len;
+    free(c->upgrade);
+    c->upgrade = NULL;
+    c->state = CLIENT_GREETING;
+    if (s->options->idle_anonymous) {
+        s->opening--;
+        c->state = CLIENT_READY;
+        client_settle(s, c);
+    }
+    return used;
+}
+
+void client_settle(struct shard *s, struct client *c)
+{
+    if (c->is_settled)
+        return;
+    c->is_settled = true;
+    s->settled++;
+    atomic_store_explicit(&s->pulse.settled, s->settled, memory_order_relaxed);
+}
+
+static void push_text(struct shard *s, struct client *c, const char *text, size_t len)
+{
+    uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
+}
+
+static void on_hello(struct shard *s, struct client *c, const struct user_control *m)
+{
+    char text[USER_CONTROL_MAX_BYTES];
+    uint8_t signature[64];
+
+    if (c->state != CLIENT_GREETING)
+        return;
+    if (s->options->mode == OPTIONS_TALK &&
+        s->options->payload_bytes + SP_SESSION_OVERHEAD_BYTES > m->envelope_bytes) {
+        shard_fail(s, SHARD_FAILURE_PROTOCOL, "the relay takes envelopes of %u bytes at most",
+                   m->envelope_bytes);
+        return;
+    }
+    c->one_time_limit = m->one_time_prekeys;
+    if (persona_sign_login(&c->persona, "register", m->challenge, signature) < 0) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "nothing can be signed");
+        return;
+    }
+    c->state = CLIENT_REGISTERING;
+    push_text(s, c, text, user_control_encode_register(text, &c->persona, signature));
+}
+
+static void publish(struct shard *s, struct client *c, bool with_signed, uint32_t count)
+{
+    char text[USER_CONTROL_MAX_BYTES];
+    uint8_t keys[PERSONA_BATCH_MAX][32];
+    uint32_t first_id = 0;
+
+    if (count > PERSONA_BATCH_MAX)
+        count = PERSONA_BATCH_MAX;
+    if (count > 0 && persona_make_one_time(&c->persona, keys, count, &first_id) < 0) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no prekeys can be made");
+        return;
+    }
+    c->is_publishing = true;
+    push_text(s, c, text,
+              user_control_encode_prekeys(text, &c->persona, with_signed,
+                                          (const uint8_t(*)[32])keys, first_id, count));
+}
+
+static void on_registered(struct shard *s, struct client *c)
+{
+    bool initiates = c->number % 2 == 0;
+    uint32_t count = initiates ? 1 : shard_is_handshaking(s) ? c->one_time_limit : TALK_PREKEYS;
+
+    if (c->state != CLIENT_REGISTERING)
+        return;
+    s->opening--;
+    if (s->options->mode == OPTIONS_IDLE) {
+        c->state = CLIENT_READY;
+        client_settle(s, c);
+        return;
+    }
+    if (count > c->one_time_limit)
+        count = c->one_time_limit;
+    if (persona_make_signed_prekey(&c->persona, shard_is_handshaking(s) ? PERSONA_ONE_TIME_MAX
+                                                                        : TALK_PREKEYS_KEPT) < 0) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no signed prekey can be made");
+        return;
+    }
+    c->state = CLIENT_PUBLISHING;
+    publish(s, c, true, count);
+}
+
+void client_restock(struct shard *s, struct client *c)
+{
+    // What is handed out and not used yet still counts as stock here, so the relay's limit is
+    // never exceeded.
+    if (!shard_is_handshaking(s) || c->is_publishing || c->state != CLIENT_READY ||
+        c->number % 2 == 0 || c->persona.one_time_stock > c->one_time_limit / 2)
+        return;
+    publish(s, c, false, c->one_time_limit - c->persona.one_time_stock);
+}
+
+static void on_published(struct shard *s, struct client *c)
+{
+    struct client *initiator = c->number % 2 == 0 ? c : c->partner;
+
+    c->is_publishing = false;
+    if (c->state == CLIENT_READY) {
+        client_restock(s, c);
+        return;
+    }
+    if (c->state != CLIENT_PUBLISHING)
+        return;
+    c->state = CLIENT_READY;
+    build_header(c, s->options->payload_bytes, s->options->durable);
+    if (c->partner->state == CLIENT_READY)
+        handshake_begin(s, initiator);
+}
+
+// An envelope was refused: it is accounted for, and in a closed loop its slot is free.
+static void on_refused(struct shard *s, struct client *c, const char *code)
+{
+    enum tally_refusal refusal = tally_find_refusal(code);
+
+    if (s->phase <= SHARD_WAITING) {
+        shard_fail(s, SHARD_FAILURE_PROTOCOL, "the relay refused an initial message: %s", code);
+        return;
+    }
+    s->tally.refused[refusal]++;
+    if (shard_is_handshaking(s)) {
+        handshake_on_refused(s, c);
+        return;
+    }
+    s->tally.ledger.refused++;
+    pulse_add(&s->pulse.refused, 1);
+    if (!shard_is_open_loop(s) && c->partner->state == CLIENT_READY &&
+        (s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE) &&
+        !uplink_push_due(s, c, s->now_ns, s->now_ns))
+        client_close(s, c, "the relay refused an envelope twice");
+}
+
+static void on_error(struct shard *s, struct client *c, const struct user_control *m)
+{
+    char why[96];
+
+    if (strcmp(m->code, "rate_limited") == 0) {
+        handshake_on_rate_limit(s, c);
+        return;
+    }
+    if (m->has_message_id) {
+        on_refused(s, c, m->code);
+        return;
+    }
+    snprintf(why, sizeof why, "the relay answered error %s", m->code);
+    client_close(s, c, why);
+}
+
+void client_on_control(struct shard *s, struct client *c, const uint8_t *text, size_t len)
+{
+    struct user_control m;
+
+    if (!user_control_decode(&m, text, len, s->downlink.control_scratch)) {
+        client_close(s, c, "the relay sent a control message nobody understands");
+        return;
+    }
+    switch (m.type) {
+    case USER_CONTROL_HELLO:
+        on_hello(s, c, &m);
+        break;
+    case USER_CONTROL_REGISTERED:
+        on_registered(s, c);
+        break;
+    case USER_CONTROL_PUBLISHED:
+        on_published(s, c);
+        break;
+    case USER_CONTROL_PREKEYS_LOW:
+        client_restock(s, c);
+        break;
+    case USER_CONTROL_BUNDLE:
+        handshake_on_bundle(s, c, &m.bundle);
+        break;
+    case USER_CONTROL_ACCEPTED:
+        s->tally.accepted++;
+        break;
+    case USER_CONTROL_ERROR:
+        on_error(s, c, &m);
+        break;
+    case USER_CONTROL_OTHER:
+        break;
+    }
+}
+
+static void put_bytes(struct shard *s, struct client_bytes *b)
+{
+    if (b->bytes)
+        pool_put(&s->chunks, b->bytes);
+    *b = (struct client_bytes){0};
+}
+
+static void let_go(struct shard *s, struct client *c)
+{
+    put_bytes(s, &c->carry);
+    put_bytes(s, &c->control);
+    put_bytes(s, &c->records);
+    put_bytes(s, &c->acks);
+    timer_cancel(&s->timers, &c->retry);
+    tls_destroy(c->tls);
+    c->tls = NULL;
+    free(c->upgrade);
+    c->upgrade = NULL;
+}
+
+static void close_socket(struct shard *s, struct client *c)
+{
+    struct io_uring_sqe *sqe = ring_get_sqe(&s->ring);
+
+    // The shutdown ends a receive or send that still holds the socket; the close frees the slot.
+    io_uring_prep_shutdown(sqe, (int)c->slot, SHUT_RDWR);
+    sqe->flags |= IOSQE_FIXED_FILE | IOSQE_IO_HARDLINK;
+    sqe->user_data = ring_tag(SHARD_OP_CLOSE, 0, c->slot);
+    sqe = ring_get_sqe(&s->ring);
+    io_uring_prep_close_direct(sqe, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_CLOSE, 0, c->slot);
+}
+
+void client_close(struct shard *s, struct client *c, const char *why)
+{
+    if (c->state == CLIENT_CLOSED)
+        return;
+    if (s->phase <= SHARD_WAITING) {
+        shard_fail(s,
+                   c->state <= CLIENT_UPGRADING ? SHARD_FAILURE_UNREACHABLE
+                                                : SHARD_FAILURE_PROTOCOL,
+                   "set-up failed at user %u: %s", c->number, why);
+    } else if (s->phase < SHARD_CLOSING) {
+        if (s->tally.disconnected++ == 0)
+            snprintf(s->disconnect_text, sizeof s->disconnect_text, "%s", why);
+    }
+    if (is_opening(c))
+        s->opening--;
+    uplink_drop_due(s, c);
+    c->state = CLIENT_CLOSED;
+    s->alive--;
+    atomic_store_explicit(&s->pulse.alive, s->alive, memory_order_relaxed);
+    let_go(s, c);
+    close_socket(s, c);
+}
+
+void client_free(struct shard *s, struct client *c)
+{
+    let_go(s, c);
+    if (c->has_session)
+        sp_session_free(&c->session);
+    persona_free(&c->persona);
+}

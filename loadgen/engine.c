@@ -1,0 +1,452 @@
+// The loop of one generator thread. One thread = one ring = its own connections; it shares nothing
+// with the others. Reads the clock about five times a turn, whatever the turn carries.
+#include "engine.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <time.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "procstat.h"
+
+#define SQ_ENTRIES 2048u
+#define RECEIVE_GROUP 1u
+// The run's times may change (an interrupt): look at least this often.
+#define WAIT_MAX_NS (20 * NS_PER_MS)
+#define STALL_NS (100 * NS_PER_MS)
+#define CLOSE_NS NS_PER_S
+// Arrivals noticed in a turn: after a stall the backlog is worked off without starving receives.
+#define PACE_MAX 1024u
+
+void shard_fail(struct shard *s, enum shard_failure failure, const char *format, ...)
+{
+    va_list args;
+
+    if (atomic_load(&s->failure) != SHARD_FAILURE_NONE)
+        return;
+    va_start(args, format);
+    vsnprintf(s->failure_text, sizeof s->failure_text, format, args);
+    va_end(args);
+    atomic_store(&s->failure, (int)failure);
+    atomic_store(&s->clock->stop, true);
+    pthread_kill(s->coordinator, SIGUSR1);
+}
+
+static uint32_t power_of_two_from(uint32_t n, uint32_t min, uint32_t max)
+{
+    uint32_t p = min;
+
+    while (p < n && p < max)
+        p *= 2;
+    return p;
+}
+
+static int init_clients(struct shard *s)
+{
+    bool pairs = s->options->mode != OPTIONS_IDLE;
+    uint32_t depth = shard_is_open_loop(s)
+                         ? SHARD_BACKLOG
+                         : power_of_two_from(s->options->in_flight, 1, OPTIONS_IN_FLIGHT_MAX);
+
+    s->clients = calloc(s->client_count, sizeof *s->clients);
+    s->rearm = calloc(s->client_count, sizeof *s->rearm);
+    s->due_slab = calloc((size_t)s->client_count * depth, sizeof *s->due_slab);
+    if (!s->clients || !s->rearm || !s->due_slab)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < s->client_count; i++) {
+        struct client *c = &s->clients[i];
+
+        c->number = s->first_number + i;
+        c->slot = i;
+        c->partner = pairs ? &s->clients[i ^ 1] : NULL;
+        c->due = s->due_slab + (size_t)i * depth;
+        c->due_mask = depth - 1;
+        timer_init(&c->retry);
+    }
+    return 0;
+}
+
+static int init(struct shard *s)
+{
+    // A whole envelope frame and a control message fit a chunk.
+    uint32_t frame = s->options->payload_bytes + 256;
+    uint32_t chunk = frame > SHARD_CHUNK_BYTES ? frame : SHARD_CHUNK_BYTES;
+    uint32_t buffers = power_of_two_from(s->client_count, 256, 4096);
+    int err = ring_init(&s->ring, SQ_ENTRIES, s->client_count);
+
+    if (err < 0)
+        return err;
+    err = bufring_init(&s->receive_buffers, &s->ring, RECEIVE_GROUP, buffers,
+                       buffers > 1024 ? 4 * KIB : 16 * KIB);
+    if (err == 0)
+        err = pool_init(&s->chunks, chunk, 3 * s->client_count + 2 * DOWNLINK_BATCH);
+    if (err == 0)
+        err = arena_init(&s->arena);
+    if (err == 0)
+        err = init_clients(s);
+    if (err == 0)
+        err = downlink_init(s);
+    if (err == 0)
+        err = handshake_init(s);
+    if (err == 0)
+        err = uplink_init(s);
+    s->tls_scratch = malloc(TLS_FLIGHT_MAX_BYTES);
+    if (err == 0 && !s->tls_scratch)
+        err = -ENOMEM;
+    timer_wheel_init(&s->timers, clock_now_ns());
+    s->measure_ns = s->end_ns = s->drain_ns = UINT64_MAX;
+    return err;
+}
+
+static void finish(struct shard *s)
+{
+    for (uint32_t i = 0; s->clients && i < s->opened; i++)
+        client_free(s, &s->clients[i]);
+    downlink_free(s);
+    handshake_free(s);
+    uplink_free(s);
+    bufring_free(&s->receive_buffers);
+    ring_free(&s->ring); // sends under way end here, so the arena goes after it
+    arena_free(&s->arena);
+    pool_free(&s->chunks);
+    free(s->tls_scratch);
+    free(s->due_slab);
+    free(s->rearm);
+    free(s->clients);
+}
+
+static uint64_t thread_cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+    return (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+// An edge of the measured window: 0 begins it, 1 ends it.
+static void mark_edge(struct shard *s, int edge)
+{
+    uint64_t busy_ns = thread_cpu_ns();
+
+    if (s->index == 0 && s->options->server_pid > 0 && s->server_error == 0)
+        s->server_error = procstat_cpu_ns(s->options->server_pid, &s->server_cpu_ns[edge]);
+    if (edge == 0) {
+        s->busy_at_measure_ns = busy_ns;
+        return;
+    }
+    s->tally.busy_ns = busy_ns - s->busy_at_measure_ns;
+    if (s->now_ns < s->end_ns)
+        s->end_ns = s->now_ns; // all connections are gone: the window ends here
+    s->tally.window_ns = s->end_ns - s->measure_ns;
+}
+
+static void begin_load(struct shard *s)
+{
+    const struct options *o = s->options;
+
+    if (o->mode == OPTIONS_TALK && shard_is_open_loop(s)) {
+        // A slack of 50 µs would be schedule lag.
+        prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
+        plan_init(&s->plan, o->arrival, o->rate_per_s * s->client_count / o->connections,
+                  s->client_count, o->seed, s->index, o->threads);
+        return;
+    }
+    for (uint32_t i = 0; i < s->client_count; i++) {
+        struct client *c = &s->clients[i];
+
+        if (c->state == CLIENT_CLOSED)
+            continue;
+        for (uint32_t n = 0; o->mode == OPTIONS_TALK && n < o->in_flight; n++) {
+            bool has_room = uplink_push_due(s, c, s->now_ns, s->now_ns);
+
+            assert(has_room);
+        }
+        if (o->mode == OPTIONS_HANDSHAKE && i % 2 == 0)
+            handshake_begin(s, c);
+    }
+}
+
+// A closed loop sends nothing after the window; an open one still owes what was scheduled.
+static void end_load(struct shard *s)
+{
+    if (shard_is_open_loop(s))
+        return;
+    for (uint32_t i = 0; i < s->client_count; i++)
+        uplink_drop_due(s, &s->clients[i]);
+}
+
+static bool is_drained(const struct shard *s)
+{
+    const struct tally *t = &s->tally;
+
+    if (shard_is_open_loop(s) && s->start_ns + plan_next_ns(&s->plan) < s->end_ns)
+        return false;
+    return s->due_pending == 0 &&
+           t->ledger.received + t->ledger.refused >= t->ledger.expected &&
+           t->handshakes_done + t->handshakes_failed >= t->handshakes_started;
+}
+
+static void begin_closing(struct shard *s)
+{
+    static const uint8_t normal[2] = {1000 >> 8, 1000 & 0xFF};
+
+    s->close_by_ns = s->now_ns + CLOSE_NS;
+    for (uint32_t i = 0; i < s->opened; i++) {
+        struct client *c = &s->clients[i];
+
+        if (c->state > CLIENT_UPGRADING && c->state != CLIENT_CLOSED)
+            uplink_push_frame(s, c, WS_CLOSE, normal, sizeof normal);
+    }
+}
+
+static void read_clock(struct shard *s)
+{
+    uint64_t start_ns = atomic_load_explicit(&s->clock->start_ns, memory_order_acquire);
+
+    if (start_ns == 0 || s->phase >= SHARD_DRAIN)
+        return;
+    s->start_ns = start_ns;
+    s->measure_ns = atomic_load_explicit(&s->clock->measure_ns, memory_order_relaxed);
+    s->end_ns = atomic_load_explicit(&s->clock->end_ns, memory_order_relaxed);
+    s->drain_ns = atomic_load_explicit(&s->clock->drain_ns, memory_order_relaxed);
+}
+
+static enum shard_phase next_phase(struct shard *s)
+{
+    uint64_t now_ns = s->now_ns;
+    bool all_gone = s->alive == 0;
+
+    switch (s->phase) {
+    case SHARD_SETUP:
+        if (atomic_load_explicit(&s->clock->stop, memory_order_relaxed))
+            return SHARD_DONE;
+        return s->settled == s->client_count ? SHARD_WAITING : SHARD_SETUP;
+    case SHARD_WAITING:
+        if (atomic_load_explicit(&s->clock->stop, memory_order_relaxed))
+            return SHARD_DONE;
+        return s->start_ns != 0 && now_ns >= s->start_ns ? SHARD_WARMUP : SHARD_WAITING;
+    case SHARD_WARMUP:
+        return now_ns >= s->measure_ns || all_gone ? SHARD_MEASURE : SHARD_WARMUP;
+    case SHARD_MEASURE:
+        return now_ns >= s->end_ns || all_gone ? SHARD_DRAIN : SHARD_MEASURE;
+    case SHARD_DRAIN:
+        return now_ns >= s->drain_ns || all_gone || is_drained(s) ? SHARD_CLOSING : SHARD_DRAIN;
+    case SHARD_CLOSING:
+        return all_gone || now_ns >= s->close_by_ns ? SHARD_DONE : SHARD_CLOSING;
+    case SHARD_DONE:
+        break;
+    }
+    return SHARD_DONE;
+}
+
+static void update_phase(struct shard *s)
+{
+    enum shard_phase next;
+
+    read_clock(s);
+    while ((next = next_phase(s)) != s->phase) {
+        s->phase = next;
+        if (next == SHARD_WAITING)
+            pthread_kill(s->coordinator, SIGUSR1);
+        else if (next == SHARD_WARMUP)
+            begin_load(s);
+        else if (next == SHARD_MEASURE)
+            mark_edge(s, 0);
+        else if (next == SHARD_DRAIN)
+            mark_edge(s, 1), end_load(s);
+        else if (next == SHARD_CLOSING)
+            begin_closing(s);
+    }
+}
+
+static void on_receive(struct shard *s, struct client *c, const struct io_uring_cqe *cqe)
+{
+    if (cqe->res > 0)
+        downlink_on_data(s, c, (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT),
+                         (size_t)cqe->res);
+    else if (cqe->res == 0)
+        client_close(s, c, "the relay closed the connection");
+    else if (cqe->res != -ENOBUFS)
+        client_close(s, c, strerror(-cqe->res));
+    if (!(cqe->flags & IORING_CQE_F_MORE) && c->state != CLIENT_CLOSED && !c->needs_rearm) {
+        c->needs_rearm = true;
+        s->rearm[s->rearm_count++] = c;
+    }
+}
+
+static void dispatch(struct shard *s, const struct io_uring_cqe *cqe)
+{
+    struct client *c = &s->clients[ring_tag_slot(cqe->user_data)];
+
+    switch ((enum shard_op)ring_tag_op(cqe->user_data)) {
+    case SHARD_OP_CONNECT:
+        client_on_connect(s, c, cqe->res);
+        break;
+    case SHARD_OP_RECEIVE:
+        on_receive(s, c, cqe);
+        break;
+    case SHARD_OP_SEND:
+        uplink_on_sent(s, c, cqe->res);
+        break;
+    case SHARD_OP_CLOSE:
+        break;
+    }
+}
+
+static void handle_completions(struct shard *s)
+{
+    struct io_uring_cqe *cqes[SHARD_TURN_COMPLETIONS];
+    unsigned count = io_uring_peek_batch_cqe(&s->ring.uring, cqes, SHARD_TURN_COMPLETIONS);
+
+    for (unsigned i = 0; i < count; i++)
+        dispatch(s, cqes[i]);
+    io_uring_cq_advance(&s->ring.uring, count);
+}
+
+static void open_some(struct shard *s)
+{
+    while (s->phase == SHARD_SETUP && s->opened < s->client_count &&
+           s->opening < SHARD_OPENING_MAX && atomic_load(&s->failure) == SHARD_FAILURE_NONE)
+        client_open(s, &s->clients[s->opened++]);
+    atomic_store_explicit(&s->pulse.alive, s->alive, memory_order_relaxed);
+}
+
+// Open loop: envelopes whose time has come.
+static void pace(struct shard *s)
+{
+    for (unsigned i = 0; i < PACE_MAX; i++) {
+        uint64_t intended_ns = s->start_ns + plan_next_ns(&s->plan);
+        struct client *c;
+
+        if (intended_ns > s->now_ns || intended_ns >= s->end_ns)
+            return;
+        c = &s->clients[plan_pop(&s->plan)];
+        if (intended_ns >= s->measure_ns) {
+            s->tally.scheduled++;
+            hist_record(&s->tally.schedule_lag, s->now_ns - intended_ns);
+        }
+        // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
+        // not take what is there already.
+        if (c->state == CLIENT_READY && c->partner->state == CLIENT_READY &&
+            !uplink_push_due(s, c, intended_ns, s->now_ns))
+            s->tally.backlog_full++;
+    }
+}
+
+static bool is_pacing(const struct shard *s)
+{
+    return s->options->mode == OPTIONS_TALK && shard_is_open_loop(s) && s->phase >= SHARD_WARMUP &&
+           s->phase <= SHARD_DRAIN;
+}
+
+static void fire(struct timer *t, void *ctx)
+{
+    handshake_on_retry(ctx, CONTAINER_OF(t, struct client, retry));
+}
+
+static uint64_t until(uint64_t deadline_ns, uint64_t now_ns)
+{
+    return deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+}
+
+static uint64_t wait_ns(const struct shard *s, uint64_t now_ns)
+{
+    uint64_t wait = timer_wheel_wait_ns(&s->timers, now_ns), edge_ns = UINT64_MAX;
+
+    if (handshake_is_waiting(s))
+        return 0;
+    if (is_pacing(s)) {
+        uint64_t due_ns = s->start_ns + plan_next_ns(&s->plan);
+
+        if (due_ns < s->end_ns)
+            wait = until(due_ns, now_ns);
+    }
+    if (s->phase == SHARD_WAITING && s->start_ns != 0)
+        edge_ns = s->start_ns;
+    else if (s->phase == SHARD_WARMUP)
+        edge_ns = s->measure_ns;
+    else if (s->phase == SHARD_MEASURE)
+        edge_ns = s->end_ns;
+    else if (s->phase == SHARD_DRAIN)
+        edge_ns = s->drain_ns;
+    if (until(edge_ns, now_ns) < wait)
+        wait = until(edge_ns, now_ns);
+    return wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
+}
+
+static void rearm(struct shard *s)
+{
+    bufring_commit(&s->receive_buffers);
+    for (uint32_t i = 0; i < s->rearm_count; i++) {
+        if (s->rearm[i]->state != CLIENT_CLOSED)
+            client_arm_receive(s, s->rearm[i]);
+    }
+    s->rearm_count = 0;
+}
+
+static void turn(struct shard *s)
+{
+    uint64_t over_ns;
+
+    s->now_ns = clock_now_ns();
+    update_phase(s);
+    handle_completions(s);
+    downlink_flush(s);
+    if (handshake_is_waiting(s))
+        handshake_flush(s);
+    if (is_pacing(s))
+        pace(s);
+    if (s->timers.armed > 0)
+        timer_wheel_advance(&s->timers, s->now_ns, fire, s);
+    open_some(s);
+    uplink_flush(s);
+    rearm(s);
+    over_ns = clock_now_ns();
+    if (s->phase == SHARD_MEASURE && over_ns - s->now_ns > STALL_NS) {
+        s->tally.stalls++;
+        s->tally.stalled_ns += over_ns - s->now_ns;
+    }
+    s->now_ns = over_ns;
+}
+
+static void loop(struct shard *s)
+{
+    while (s->phase != SHARD_DONE) {
+        int err = ring_submit_and_wait(&s->ring, 1, wait_ns(s, s->now_ns), 0);
+
+        if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY) {
+            shard_fail(s, SHARD_FAILURE_INTERNAL, "the ring failed: %s", strerror(-err));
+            return;
+        }
+        turn(s);
+    }
+}
+
+void *engine_run(void *arg)
+{
+    struct shard *s = arg;
+    const struct options *o = s->options;
+    int err = 0;
+
+    if (o->pin_count > 0)
+        err = cpu_pin_thread(o->pin[s->index % o->pin_count]);
+    if (err == 0)
+        err = init(s);
+    if (err == 0)
+        loop(s);
+    else
+        shard_fail(s, err == -EMFILE ? SHARD_FAILURE_LIMITED : SHARD_FAILURE_INTERNAL,
+                   "a generator thread cannot be set up: %s", strerror(-err));
+    if (s->phase == SHARD_DONE)
+        finish(s);
+    atomic_store(&s->is_done, true);
+    pthread_kill(s->coordinator, SIGUSR1);
+    return NULL;
+}

@@ -1,0 +1,56 @@
+// X3DH between the two users of a pair, through the relay: bundle → verify → initial message →
+// respond → answer. The public-key work of a turn is done in batches over all pairs, a bounded
+// number each turn, so that received messages wait milliseconds at most. Thread: the shard's.
+#ifndef SEALPOST_HANDSHAKE_H
+#define SEALPOST_HANDSHAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "client.h"
+#include "sealcrypto.h"
+#include "units.h"
+
+struct shard;
+
+#define HANDSHAKE_BATCH 32u // of each side, each turn: about 10 ms
+// The initial message carries a ledger record.
+#define HANDSHAKE_INITIAL_BYTES (LEDGER_RECORD_BYTES + SP_INITIAL_OVERHEAD_BYTES)
+
+struct handshake_bundle {
+    struct client *client;
+    struct sp_bundle bundle;
+};
+
+struct handshake_initial {
+    struct client *client;
+    uint8_t bytes[HANDSHAKE_INITIAL_BYTES];
+};
+
+// Bounded by one entry for each client.
+struct handshakes {
+    struct handshake_bundle *bundles;
+    uint32_t bundle_count;
+    struct handshake_initial *initials;
+    uint32_t initial_count;
+};
+
+// Errors: -ENOMEM.
+NODISCARD int handshake_init(struct shard *s);
+void handshake_free(struct shard *s);
+// The even user of a pair asks for its partner's bundle.
+void handshake_begin(struct shard *s, struct client *c);
+void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle *bundle);
+void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len);
+// The answer opened at the initiator.
+void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns);
+// The relay refused an initial message or an answer.
+void handshake_on_refused(struct shard *s, struct client *c);
+// get_bundle was refused: again a little later.
+void handshake_on_rate_limit(struct shard *s, struct client *c);
+void handshake_on_retry(struct shard *s, struct client *c);
+bool handshake_is_waiting(const struct shard *s);
+// A batch of what waits.
+void handshake_flush(struct shard *s);
+
+#endif

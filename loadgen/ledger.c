@@ -1,0 +1,115 @@
+// The ledger of every envelope: records, the window of each direction, the counts. Called from the
+// receiving path of a generator thread; never allocates, never reads a clock.
+#include "ledger.h"
+
+#include <assert.h>
+
+#define WORDS (LEDGER_WINDOW_BITS / 64)
+
+static_assert(sizeof(struct ledger_record) == LEDGER_RECORD_BYTES, "the record is its own encoding");
+
+void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in)
+{
+    memcpy(out, in, sizeof *in);
+}
+
+void ledger_decode_record(struct ledger_record *out, const uint8_t in[LEDGER_RECORD_BYTES])
+{
+    memcpy(out, in, sizeof *out);
+}
+
+static uint64_t *word_of(struct ledger_flow *flow, uint64_t sequence)
+{
+    return &flow->window[sequence / 64 % WORDS];
+}
+
+static uint64_t bit_of(uint64_t sequence)
+{
+    return 1ull << (sequence % 64);
+}
+
+// Sequences next … sequence − 1 were jumped over: they are not seen yet.
+static void clear_gap(struct ledger_flow *flow, uint64_t sequence)
+{
+    if (sequence - flow->next >= LEDGER_WINDOW_BITS) {
+        memset(flow->window, 0, sizeof flow->window);
+        return;
+    }
+    for (uint64_t skipped = flow->next; skipped < sequence; skipped++)
+        *word_of(flow, skipped) &= ~bit_of(skipped);
+}
+
+static enum ledger_result place(struct ledger_flow *flow, struct ledger_counts *counts,
+                                uint64_t sequence)
+{
+    if (sequence >= flow->next) {
+        if (sequence > flow->next) {
+            clear_gap(flow, sequence);
+            counts->gaps++;
+        }
+        *word_of(flow, sequence) |= bit_of(sequence);
+        flow->next = sequence + 1;
+        return LEDGER_IN_ORDER;
+    }
+    if (flow->next - sequence > LEDGER_WINDOW_BITS || (*word_of(flow, sequence) & bit_of(sequence)))
+        return LEDGER_DUPLICATE;
+    *word_of(flow, sequence) |= bit_of(sequence);
+    return LEDGER_REORDERED;
+}
+
+enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *counts,
+                                const struct ledger_record *record, uint64_t run_id,
+                                uint32_t partner, uint32_t self, bool late)
+{
+    enum ledger_result result;
+
+    if (record->run_id != run_id) {
+        counts->foreign++;
+        return LEDGER_FOREIGN;
+    }
+    if (record->sender != partner || record->receiver != self) {
+        counts->misrouted++;
+        return LEDGER_MISROUTED;
+    }
+    if (record->flags & LEDGER_FLAG_HANDSHAKE)
+        return LEDGER_IN_ORDER;
+    result = place(flow, counts, record->sequence);
+    if (result == LEDGER_DUPLICATE) {
+        counts->duplicate++;
+        return result;
+    }
+    counts->received++;
+    if (result == LEDGER_REORDERED)
+        counts->reordered++;
+    if (late && (record->flags & LEDGER_FLAG_MEASURED))
+        counts->late++;
+    return result;
+}
+
+void ledger_add(struct ledger_counts *into, const struct ledger_counts *from)
+{
+    into->expected += from->expected;
+    into->received += from->received;
+    into->lost += from->lost;
+    into->duplicate += from->duplicate;
+    into->reordered += from->reordered;
+    into->gaps += from->gaps;
+    into->late += from->late;
+    into->misrouted += from->misrouted;
+    into->auth_fail += from->auth_fail;
+    into->foreign += from->foreign;
+    into->refused += from->refused;
+}
+
+void ledger_settle(struct ledger_counts *counts)
+{
+    uint64_t accounted = counts->received + counts->refused;
+
+    counts->lost = counts->expected > accounted ? counts->expected - accounted : 0;
+}
+
+bool ledger_has_faults(const struct ledger_counts *counts)
+{
+    return counts->lost || counts->duplicate || counts->reordered || counts->misrouted ||
+           counts->auth_fail || counts->foreign;
+}

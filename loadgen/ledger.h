@@ -1,0 +1,78 @@
+// The ledger: what became of every envelope. A record inside the sealed plaintext says which run,
+// from whom, to whom and the how-manieth; the receiving end of each direction checks it against
+// what it saw before. Pure, no clock, no I/O. Thread: one owner for each flow and counts.
+//
+//      0        8        12         16         24            32        40      44
+//     | run id | sender | receiver | sequence | intended ns | sent ns | flags | 0 |  48 bytes
+//
+// In native byte order: the process that reads it is the one that wrote it.
+#ifndef SEALPOST_LEDGER_H
+#define SEALPOST_LEDGER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "units.h"
+
+#define LEDGER_RECORD_BYTES 48u
+// Envelopes a direction may be out of order by. One that is further behind cannot be told from a
+// repetition: it counts as duplicate, and as lost too if it never came before.
+#define LEDGER_WINDOW_BITS 1024u
+
+#define LEDGER_FLAG_MEASURED 0x1u  // its intended time lies in the measured window
+#define LEDGER_FLAG_HANDSHAKE 0x2u // part of an X3DH handshake, outside the sequence
+
+struct ledger_record {
+    uint64_t run_id;
+    uint32_t sender, receiver;
+    uint64_t sequence; // from 0, each direction of a pair its own
+    uint64_t intended_ns, sent_ns;
+    uint32_t flags;
+    uint32_t zero;
+};
+
+// Totals over many flows.
+struct ledger_counts {
+    uint64_t expected;   // envelopes sent
+    uint64_t received;   // distinct ones opened
+    uint64_t lost;       // filled by ledger_settle
+    uint64_t duplicate;  // seen before
+    uint64_t reordered;  // came after a later one
+    uint64_t gaps;       // times the sequence jumped ahead
+    uint64_t late;       // measured, opened after the window's end: no fault
+    uint64_t misrouted;  // for somebody else
+    uint64_t auth_fail;  // did not open
+    uint64_t foreign;    // opened, but not of this run
+    uint64_t refused;    // answered by the relay with an error
+};
+
+// The receiving end of one direction.
+struct ledger_flow {
+    uint64_t next; // highest sequence seen + 1
+    uint64_t window[LEDGER_WINDOW_BITS / 64];
+};
+
+enum ledger_result {
+    LEDGER_IN_ORDER,
+    LEDGER_REORDERED,
+    LEDGER_DUPLICATE,
+    LEDGER_MISROUTED,
+    LEDGER_FOREIGN,
+};
+
+void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in);
+void ledger_decode_record(struct ledger_record *out, const uint8_t in[LEDGER_RECORD_BYTES]);
+
+// Check an opened record and count it. `self` and `partner` are the two ends of this flow; `late`
+// tells that the measured window is over.
+enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *counts,
+                                const struct ledger_record *record, uint64_t run_id,
+                                uint32_t partner, uint32_t self, bool late);
+
+void ledger_add(struct ledger_counts *into, const struct ledger_counts *from);
+// After the drain: lost = expected − received − refused.
+void ledger_settle(struct ledger_counts *counts);
+// Is any fault counted (lost, duplicate, reordered, misrouted, auth_fail, foreign)?
+bool ledger_has_faults(const struct ledger_counts *counts);
+
+#endif

@@ -1,0 +1,59 @@
+// The command line of sealpost-load: parsed, checked, in units the rest works with.
+#ifndef SEALPOST_OPTIONS_H
+#define SEALPOST_OPTIONS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cpu.h"
+#include "plan.h"
+#include "units.h"
+
+#define OPTIONS_REASON_BYTES 256u
+#define OPTIONS_THREADS_MAX 64u
+#define OPTIONS_IN_FLIGHT_MAX 4096u
+#define OPTIONS_CONNECTIONS_MAX 1000000u
+// The relay's largest ciphertext (docs/PROTOCOL.md, hello) less the session overhead.
+#define OPTIONS_PAYLOAD_MAX_BYTES (64u * KIB - 32u)
+// Of about 28,000 ephemeral ports of one source address.
+#define OPTIONS_CONNECTIONS_PER_SOURCE 25000u
+#define OPTIONS_SOURCES_MAX 250u // 127.0.0.1 … 127.0.0.250
+
+enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
+
+struct options {
+    const char *url;
+    enum options_mode mode;
+    uint32_t connections;
+    uint32_t in_flight;  // talk, closed loop: each connection's
+    double rate_per_s;   // talk, open loop: of all connections; 0 is closed loop
+    enum plan_arrival arrival;
+    uint32_t payload_bytes; // plaintext
+    bool durable;
+    bool idle_anonymous;
+    uint64_t warmup_ns, duration_ns, drain_ns;
+    uint64_t setup_timeout_ns;
+    uint32_t threads;
+    unsigned pin[CPU_LIST_MAX];
+    uint32_t pin_count;        // 0: not pinned
+    uint32_t source_addresses; // 0: the system chooses
+    bool source_addresses_auto;
+    uint64_t seed;
+    const char *ca_file;
+    bool insecure;
+    const char *json_file;
+    pid_t server_pid; // 0: none
+    bool quiet;
+    uint64_t progress_ns; // 0: no progress lines
+};
+
+// Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
+// process inside (0, 0, 104). Errors: -EINVAL with one sentence in reason.
+NODISCARD int options_parse(struct options *o, int argc, char **argv,
+                            char reason[OPTIONS_REASON_BYTES]);
+
+const char *options_mode_name(enum options_mode mode);
+const char *options_arrival_name(enum plan_arrival arrival);
+
+#endif

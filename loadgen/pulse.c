@@ -1,0 +1,53 @@
+// Live counters of the generator threads. The reader's half: the coordinator's thread.
+#include "pulse.h"
+
+static uint64_t load(const _Atomic uint64_t *counter)
+{
+    return atomic_load_explicit((_Atomic uint64_t *)(uintptr_t)counter, memory_order_relaxed);
+}
+
+static uint32_t load_32(const _Atomic uint32_t *counter)
+{
+    return atomic_load_explicit((_Atomic uint32_t *)(uintptr_t)counter, memory_order_relaxed);
+}
+
+void pulse_collect(struct pulse_sample *into, const struct pulse *p)
+{
+    into->sent += load(&p->sent);
+    into->delivered += load(&p->delivered);
+    into->refused += load(&p->refused);
+    into->faults += load(&p->faults);
+    into->handshakes += load(&p->handshakes);
+    into->connected += load_32(&p->connected);
+    into->settled += load_32(&p->settled);
+    into->alive += load_32(&p->alive);
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        into->buckets[i] += load(&p->buckets[i]);
+}
+
+static uint64_t highest_value_of(uint32_t bucket)
+{
+    uint32_t shift;
+
+    if (bucket < 1u << PULSE_SUB_BITS)
+        return bucket;
+    shift = (bucket >> PULSE_SUB_BITS) - 1;
+    return (((uint64_t)(bucket & 15u) + 17) << shift) - 1;
+}
+
+uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sample *to, double p)
+{
+    uint64_t total = 0, rank, seen = 0;
+
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        total += to->buckets[i] - from->buckets[i];
+    if (total == 0)
+        return 0;
+    rank = (uint64_t)(p / 100 * (double)(total - 1)) + 1;
+    for (uint32_t i = 0; i < PULSE_BUCKETS; i++) {
+        seen += to->buckets[i] - from->buckets[i];
+        if (seen >= rank)
+            return highest_value_of(i);
+    }
+    return highest_value_of(PULSE_BUCKETS - 1);
+}

@@ -1,0 +1,412 @@
+// The coordinator: starts the generator threads, sets the run's times when all users are ready,
+// samples live counters each second, and puts the outcome together. Never touches a socket.
+#include "run.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "cpu.h"
+#include "engine.h"
+#include "procstat.h"
+#include "progress.h"
+#include "sealcrypto.h"
+
+#define START_DELAY_NS (10 * NS_PER_MS)
+#define INTERVAL_NS NS_PER_S
+
+struct run {
+    struct outcome *out;
+    const struct options *options;
+    struct shard *shards;
+    uint32_t shard_count; // started
+    struct shard_clock clock;
+    struct progress progress;
+    sigset_t signals;
+    struct pulse_sample interval_from;
+    uint64_t next_interval_ns;
+    uint64_t steal_from, total_from;
+};
+
+static void block_signals(struct run *r)
+{
+    sigemptyset(&r->signals);
+    sigaddset(&r->signals, SIGINT);
+    sigaddset(&r->signals, SIGTERM);
+    sigaddset(&r->signals, SIGUSR1); // a thread has something to tell
+    pthread_sigmask(SIG_BLOCK, &r->signals, NULL);
+}
+
+// Sleep until the time has come or a signal does.
+static void await(struct run *r, uint64_t deadline_ns)
+{
+    uint64_t now_ns = clock_now_ns();
+    uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
+    struct timespec wait = {.tv_sec = (time_t)(wait_ns / NS_PER_S),
+                            .tv_nsec = (long)(wait_ns % NS_PER_S)};
+    int signal = sigtimedwait(&r->signals, NULL, &wait);
+
+    if (signal == SIGINT || signal == SIGTERM)
+        r->out->interrupted = true;
+}
+
+static struct pulse_sample sample(const struct run *r)
+{
+    struct pulse_sample s = {0};
+
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        pulse_collect(&s, &r->shards[i].pulse);
+    s.at_ns = clock_now_ns();
+    return s;
+}
+
+// Jiffies stolen by the hypervisor, and all of them.
+static void read_steal(uint64_t *steal, uint64_t *total)
+{
+    unsigned long long v[8] = {0};
+    FILE *f = fopen("/proc/stat", "re");
+
+    *steal = *total = 0;
+    if (!f)
+        return;
+    if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
+               &v[5], &v[6], &v[7]) == 8) {
+        for (unsigned i = 0; i < 8; i++)
+            *total += v[i];
+        *steal = v[7];
+    }
+    fclose(f);
+}
+
+static uint64_t read_server_rss(struct run *r)
+{
+    struct procstat stat;
+    int err;
+
+    if (r->options->server_pid <= 0)
+        return 0;
+    err = procstat_read(r->options->server_pid, &stat);
+    if (err < 0) {
+        r->out->has_server = false;
+        snprintf(r->out->server_text, sizeof r->out->server_text, "process %d cannot be read: %s",
+                 (int)r->options->server_pid, strerror(-err));
+        return 0;
+    }
+    return stat.rss_bytes;
+}
+
+static uint32_t find_sources(const struct options *o, const struct target *t)
+{
+    if (!t->loopback || t->address.ss_family != AF_INET)
+        return 0;
+    if (!o->source_addresses_auto)
+        return o->source_addresses;
+    return (o->connections - 1) / OPTIONS_CONNECTIONS_PER_SOURCE + 1;
+}
+
+static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
+{
+    const struct options *o = r->options;
+    uint32_t unit = o->mode == OPTIONS_IDLE ? 1 : 2, units = o->connections / unit, first = 0;
+    int err = 0;
+
+    for (uint32_t i = 0; i < o->threads && err == 0; i++) {
+        struct shard *s = &r->shards[i];
+        uint32_t share = units / o->threads + (i < units % o->threads);
+
+        s->options = o;
+        s->target = t;
+        s->tls = tls;
+        s->clock = &r->clock;
+        s->coordinator = pthread_self();
+        s->index = i;
+        s->first_number = first;
+        s->client_count = share * unit;
+        s->source_addresses = find_sources(o, t);
+        s->run_id = r->out->run_id;
+        first += s->client_count;
+        err = tally_init(&s->tally);
+        if (err == 0)
+            err = -pthread_create(&s->thread, NULL, engine_run, s);
+        if (err == 0)
+            r->shard_count++;
+        else
+            tally_free(&s->tally);
+    }
+    return err;
+}
+
+static bool all_done(const struct run *r)
+{
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        if (!atomic_load(&r->shards[i].is_done))
+            return false;
+    }
+    return true;
+}
+
+static void show(struct run *r, enum shard_phase phase)
+{
+    struct pulse_sample now;
+
+    if (clock_now_ns() < r->progress.next_ns)
+        return;
+    now = sample(r);
+    progress_show(&r->progress, r->options, phase, &now);
+}
+
+// Wait until every user is ready. False when there is nothing to measure.
+static bool await_setup(struct run *r)
+{
+    uint64_t began_ns = clock_now_ns(), deadline_ns = began_ns + r->options->setup_timeout_ns;
+    struct pulse_sample now;
+
+    for (;;) {
+        now = sample(r);
+        r->out->setup_ns = now.at_ns - began_ns;
+        if (atomic_load(&r->clock.stop) || r->out->interrupted)
+            break;
+        if (now.settled == r->options->connections)
+            return true;
+        if (now.at_ns >= deadline_ns) {
+            r->out->failure =
+                now.settled == 0 ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL;
+            snprintf(r->out->failure_text, sizeof r->out->failure_text,
+                     "only %u of %u users were ready after %.0f s (--setup-timeout); %u connected",
+                     now.settled, r->options->connections, (double)r->out->setup_ns / 1e9,
+                     now.connected);
+            break;
+        }
+        show(r, SHARD_SETUP);
+        await(r, r->progress.next_ns < deadline_ns ? r->progress.next_ns : deadline_ns);
+    }
+    atomic_store(&r->clock.stop, true);
+    return false;
+}
+
+static void set_clock(struct run *r)
+{
+    const struct options *o = r->options;
+    uint64_t start_ns = clock_now_ns() + START_DELAY_NS;
+    uint64_t measure_ns = start_ns + o->warmup_ns, end_ns = measure_ns + o->duration_ns;
+
+    atomic_store(&r->clock.measure_ns, measure_ns);
+    atomic_store(&r->clock.end_ns, end_ns);
+    atomic_store(&r->clock.drain_ns, end_ns + o->drain_ns);
+    atomic_store_explicit(&r->clock.start_ns, start_ns, memory_order_release);
+}
+
+// End the load now; what is under way is still drained.
+static void cut_short(struct run *r)
+{
+    uint64_t now_ns = clock_now_ns();
+    uint64_t measure_ns = atomic_load(&r->clock.measure_ns);
+
+    if (now_ns >= atomic_load(&r->clock.end_ns))
+        return;
+    if (measure_ns > now_ns)
+        atomic_store(&r->clock.measure_ns, now_ns);
+    atomic_store(&r->clock.end_ns, now_ns);
+    atomic_store(&r->clock.drain_ns, now_ns + r->options->drain_ns);
+}
+
+static void close_interval(struct run *r, uint64_t measure_ns)
+{
+    struct outcome *out = r->out;
+    struct pulse_sample now = sample(r);
+    const struct pulse_sample *from = &r->interval_from;
+    struct run_interval *grown =
+        realloc(out->intervals, (out->interval_count + 1) * sizeof *out->intervals);
+
+    if (!grown)
+        return;
+    out->intervals = grown;
+    grown[out->interval_count++] =
+        (struct run_interval){.at_ns = from->at_ns - measure_ns,
+                              .len_ns = now.at_ns - from->at_ns,
+                              .messages = now.delivered - from->delivered,
+                              .handshakes = now.handshakes - from->handshakes,
+                              .p50_ns = pulse_percentile(from, &now, 50),
+                              .p99_ns = pulse_percentile(from, &now, 99)};
+    r->interval_from = now;
+}
+
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
+{
+    return now_ns < r->clock.measure_ns ? SHARD_WARMUP
+           : now_ns < r->clock.end_ns   ? SHARD_MEASURE
+           : now_ns < r->clock.drain_ns ? SHARD_DRAIN
+                                        : SHARD_CLOSING;
+}
+
+static void begin_window(struct run *r, uint64_t now_ns)
+{
+    read_steal(&r->steal_from, &r->total_from);
+    r->interval_from = sample(r);
+    r->next_interval_ns = now_ns + INTERVAL_NS;
+}
+
+static void end_window(struct run *r, uint64_t measure_ns)
+{
+    uint64_t steal, total;
+
+    close_interval(r, measure_ns);
+    read_steal(&steal, &total);
+    if (total > r->total_from)
+        r->out->steal_pct =
+            100.0 * (double)(steal - r->steal_from) / (double)(total - r->total_from);
+    r->out->server_rss_bytes = read_server_rss(r);
+}
+
+static void watch(struct run *r)
+{
+    enum shard_phase phase = SHARD_WARMUP;
+    bool is_cut = false;
+
+    while (!all_done(r)) {
+        uint64_t now_ns = clock_now_ns(), measure_ns = atomic_load(&r->clock.measure_ns);
+        uint64_t edge_ns = UINT64_MAX;
+
+        if ((r->out->interrupted || atomic_load(&r->clock.stop)) && !is_cut) {
+            is_cut = true;
+            cut_short(r);
+            continue;
+        }
+        if (phase == SHARD_WARMUP && phase_at(r, now_ns) > phase) {
+            phase = SHARD_MEASURE;
+            begin_window(r, measure_ns);
+        } else if (phase == SHARD_MEASURE && phase_at(r, now_ns) > phase) {
+            phase = SHARD_DRAIN;
+            end_window(r, measure_ns);
+        } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
+            close_interval(r, measure_ns);
+            r->next_interval_ns += INTERVAL_NS;
+        }
+        show(r, phase);
+        if (phase == SHARD_WARMUP)
+            edge_ns = measure_ns;
+        else if (phase == SHARD_MEASURE)
+            edge_ns = earliest(atomic_load(&r->clock.end_ns), r->next_interval_ns);
+        await(r, earliest(edge_ns, earliest(r->progress.next_ns, now_ns + NS_PER_S)));
+    }
+    if (phase == SHARD_MEASURE)
+        end_window(r, atomic_load(&r->clock.measure_ns));
+}
+
+static void collect(struct run *r)
+{
+    struct outcome *out = r->out;
+
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        struct shard *s = &r->shards[i];
+        int failure = atomic_load(&s->failure);
+
+        pthread_join(s->thread, NULL);
+        tally_merge(&out->tally, &s->tally);
+        if (s->tally.window_ns > 0)
+            out->busy_pct[i] = 100.0 * (double)s->tally.busy_ns / (double)s->tally.window_ns;
+        if (failure != SHARD_FAILURE_NONE && out->failure == SHARD_FAILURE_NONE) {
+            out->failure = (enum shard_failure)failure;
+            memcpy(out->failure_text, s->failure_text, sizeof out->failure_text);
+        }
+        if (out->disconnect_text[0] == '\0')
+            memcpy(out->disconnect_text, s->disconnect_text, sizeof out->disconnect_text);
+        if (out->tls_group[0] == '\0')
+            memcpy(out->tls_group, s->tls_group, sizeof out->tls_group);
+        tally_free(&s->tally);
+    }
+    ledger_settle(&out->tally.ledger);
+    // A handshake that began and never ended lost one of its envelopes.
+    if (out->has_begun)
+        out->tally.ledger.lost += out->tally.handshakes_started - out->tally.handshakes_done -
+                                  out->tally.handshakes_failed;
+    if (r->shard_count == 0 || r->options->server_pid <= 0)
+        return;
+    if (r->shards[0].server_error < 0 && out->server_text[0] == '\0')
+        snprintf(out->server_text, sizeof out->server_text, "process %d: %s",
+                 (int)r->options->server_pid, strerror(-r->shards[0].server_error));
+    out->has_server = out->has_begun && out->server_text[0] == '\0';
+    out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
+}
+
+static void judge(struct outcome *out)
+{
+    struct tally *t = &out->tally;
+    struct verdict_input in = {
+        .open_loop = out->options->rate_per_s > 0,
+        .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
+        .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
+        .response_p99_ns = hist_percentile(&t->response, 99),
+        .scheduled = t->scheduled,
+        .sent = t->sent,
+        .stalls = t->stalls,
+        .stalled_ns = t->stalled_ns,
+        .window_ns = t->window_ns,
+        .steal_pct = out->steal_pct,
+    };
+    struct exit_causes causes = {
+        .internal = out->failure == SHARD_FAILURE_INTERNAL ||
+                    out->failure == SHARD_FAILURE_PROTOCOL,
+        .interrupted = out->interrupted,
+        .unreachable = out->failure == SHARD_FAILURE_UNREACHABLE,
+        .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
+    };
+
+    for (uint32_t i = 0; i < out->options->threads; i++) {
+        if (out->busy_pct[i] > in.busiest_pct)
+            in.busiest_pct = out->busy_pct[i];
+    }
+    verdict_judge(&out->verdict, &in);
+    causes.limited = out->verdict.level == VERDICT_LIMITED;
+    out->exit_code = exit_code_of(&causes);
+}
+
+int run_load(struct outcome *out, const struct options *o, const struct target *t,
+             struct tls_context *tls)
+{
+    struct run r = {.out = out, .options = o};
+    int err;
+
+    *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
+    err = tally_init(&out->tally);
+    if (err < 0)
+        return err;
+    r.shards = calloc(o->threads, sizeof *r.shards);
+    if (!r.shards || sp_random((uint8_t *)&out->run_id, sizeof out->run_id) < 0) {
+        free(r.shards);
+        return -ENOMEM;
+    }
+    out->server_rss_before_bytes = read_server_rss(&r);
+    block_signals(&r);
+    progress_init(&r.progress, o, clock_now_ns());
+    err = start_threads(&r, t, tls);
+    if (err < 0) {
+        out->failure = SHARD_FAILURE_INTERNAL;
+        snprintf(out->failure_text, sizeof out->failure_text, "a thread cannot be started: %s",
+                 strerror(-err));
+        atomic_store(&r.clock.stop, true);
+    } else if (await_setup(&r)) {
+        out->has_begun = true;
+        set_clock(&r);
+        watch(&r);
+    }
+    collect(&r);
+    progress_finish(&r.progress);
+    judge(out);
+    free(r.shards);
+    return 0;
+}
+
+void run_free(struct outcome *out)
+{
+    tally_free(&out->tally);
+    free(out->intervals);
+}

@@ -1,0 +1,55 @@
+// One run from connect to verdict: the coordinator of the generator threads, and what came out.
+#ifndef SEALPOST_RUN_H
+#define SEALPOST_RUN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "exit_code.h"
+#include "options.h"
+#include "shard.h"
+#include "tally.h"
+#include "target.h"
+#include "tls.h"
+#include "verdict.h"
+
+struct run_interval {
+    uint64_t at_ns;  // its begin, from the window's
+    uint64_t len_ns;
+    uint64_t messages, handshakes; // delivered; completed
+    uint64_t p50_ns, p99_ns;       // coarse: 7 %
+};
+
+struct outcome {
+    const struct options *options;
+    const struct target *target;
+    uint64_t run_id;
+    time_t started;
+    uint64_t setup_ns;
+    bool has_begun;   // the set-up was over
+    bool interrupted;
+    enum shard_failure failure;
+    char failure_text[SHARD_FAILURE_BYTES];
+    char disconnect_text[SHARD_FAILURE_BYTES];
+    char tls_group[32];
+    struct tally tally;
+    double busy_pct[OPTIONS_THREADS_MAX];
+    double steal_pct;
+    bool has_server; // the figures below are there
+    char server_text[SHARD_FAILURE_BYTES]; // why not
+    uint64_t server_cpu_ns;    // in the window
+    uint64_t server_rss_before_bytes, server_rss_bytes; // before the first connection; at the window's end
+    struct run_interval *intervals;
+    uint32_t interval_count;
+    struct verdict verdict;
+    enum exit_code exit_code;
+};
+
+// Run. `tls` is NULL for ws. The outcome is filled in whatever happens. Errors: -ENOMEM.
+// Thread: the process's main thread, before it has made others.
+NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
+                       struct tls_context *tls);
+void run_free(struct outcome *out);
+
+#endif

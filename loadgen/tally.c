@@ -1,0 +1,73 @@
+// Exact measurements of a generator thread: set-up, merge, names. No clock, no I/O.
+#include "tally.h"
+
+#include <errno.h>
+#include <string.h>
+
+int tally_init(struct tally *t)
+{
+    int err = 0;
+
+    memset(t, 0, sizeof *t);
+#define X(name) err = err ? err : hist_init(&t->name);
+    TALLY_HISTOGRAMS(X)
+#undef X
+    if (err)
+        tally_free(t);
+    return err;
+}
+
+void tally_free(struct tally *t)
+{
+#define X(name) hist_free(&t->name);
+    TALLY_HISTOGRAMS(X)
+#undef X
+}
+
+void tally_merge(struct tally *into, const struct tally *from)
+{
+#define X(name) hist_merge(&into->name, &from->name);
+    TALLY_HISTOGRAMS(X)
+#undef X
+    ledger_add(&into->ledger, &from->ledger);
+    for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
+        into->refused[i] += from->refused[i];
+    into->delivered += from->delivered;
+    into->scheduled += from->scheduled;
+    into->sent += from->sent;
+    into->handshakes += from->handshakes;
+    into->handshakes_without_one_time += from->handshakes_without_one_time;
+    into->busy_ns += from->busy_ns;
+    if (from->window_ns > into->window_ns)
+        into->window_ns = from->window_ns;
+    into->backlog_full += from->backlog_full;
+    into->stalls += from->stalls;
+    into->stalled_ns += from->stalled_ns;
+    into->handshakes_started += from->handshakes_started;
+    into->handshakes_done += from->handshakes_done;
+    into->handshakes_failed += from->handshakes_failed;
+    into->rate_limited += from->rate_limited;
+    into->accepted += from->accepted;
+    into->disconnected += from->disconnected;
+    into->connected += from->connected;
+}
+
+static const char *const refusal_names[] = {
+#define X(name) #name,
+    TALLY_REFUSALS(X)
+#undef X
+};
+
+const char *tally_refusal_name(enum tally_refusal refusal)
+{
+    return refusal_names[refusal];
+}
+
+enum tally_refusal tally_find_refusal(const char *code)
+{
+    for (unsigned i = 0; i < TALLY_REFUSAL_other; i++) {
+        if (strcmp(code, refusal_names[i]) == 0)
+            return (enum tally_refusal)i;
+    }
+    return TALLY_REFUSAL_other;
+}

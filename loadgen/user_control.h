@@ -1,0 +1,59 @@
+// Control messages as a client writes and reads them: JSON in and out. Pure, no I/O.
+// Source: docs/PROTOCOL.md section 3.
+#ifndef SEALPOST_USER_CONTROL_H
+#define SEALPOST_USER_CONTROL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "persona.h"
+#include "sealcrypto.h"
+#include "units.h"
+
+#define USER_CONTROL_MAX_BYTES 7936u // what an encoder writes at most
+#define USER_CONTROL_ACK_MAX 256u    // message ids in one ack
+#define USER_CONTROL_CODE_BYTES 32u
+#define USER_CONTROL_SCRATCH_BYTES (64u * KIB)
+
+enum user_control_type {
+    USER_CONTROL_HELLO,
+    USER_CONTROL_REGISTERED,
+    USER_CONTROL_PUBLISHED,
+    USER_CONTROL_PREKEYS_LOW,
+    USER_CONTROL_BUNDLE,
+    USER_CONTROL_ACCEPTED,
+    USER_CONTROL_ERROR,
+    USER_CONTROL_OTHER, // well-formed, of no interest here
+};
+
+struct user_control {
+    enum user_control_type type;
+    uint8_t challenge[32];     // hello
+    uint32_t envelope_bytes;   // hello
+    uint32_t one_time_prekeys; // hello: the limit; published: the stock
+    struct sp_bundle bundle;   // bundle
+    char code[USER_CONTROL_CODE_BYTES]; // error
+    bool has_message_id;                // error
+    uint8_t message_id[16];             // error, accepted
+};
+
+// Decode one text message. False: not JSON, or a member is missing or wrong. `scratch` holds
+// USER_CONTROL_SCRATCH_BYTES.
+NODISCARD bool user_control_decode(struct user_control *out, const uint8_t *text, size_t len,
+                                   void *scratch);
+
+// Encoders write at most USER_CONTROL_MAX_BYTES and return the length.
+size_t user_control_encode_register(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
+                                    const uint8_t signature[64]);
+// `count` ≤ PERSONA_BATCH_MAX one-time prekeys with ids from first_id on; the signed prekey goes
+// with them if asked for.
+size_t user_control_encode_prekeys(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
+                                   bool with_signed, const uint8_t (*keys)[32], uint32_t first_id,
+                                   uint32_t count);
+size_t user_control_encode_get_bundle(char out[USER_CONTROL_MAX_BYTES], const char *name);
+// `count` 1 … USER_CONTROL_ACK_MAX.
+size_t user_control_encode_ack(char out[USER_CONTROL_MAX_BYTES], const uint8_t (*message_ids)[16],
+                               uint32_t count);
+
+#endif

@@ -1,0 +1,47 @@
+// Was the generator itself the limit? Pure.
+//
+// limited (the result is not valid):
+//   - this machine ran out of sockets, ports or descriptors
+//   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of the
+//     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
+//   - loop turns of over 100 ms added up to 5 % of the window or more
+// suspect (read the reasons before quoting the result):
+//   - the busiest thread used 95 % of its processor or more (closed loop: the relay may carry more;
+//     normal when both share a small machine), 80 % or more in an open loop
+//   - open loop: 1 % or more of what was scheduled was not sent, because the relay did not take it
+//   - any loop turn of over 100 ms
+//   - the hypervisor took 5 % or more of the processors' time (steal)
+// ok: none of these.
+#ifndef SEALPOST_VERDICT_H
+#define SEALPOST_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "units.h"
+
+#define VERDICT_REASONS_MAX 8u
+#define VERDICT_REASON_BYTES 192u
+
+enum verdict_level { VERDICT_OK, VERDICT_SUSPECT, VERDICT_LIMITED };
+
+struct verdict {
+    enum verdict_level level;
+    uint32_t reason_count;
+    char reasons[VERDICT_REASONS_MAX][VERDICT_REASON_BYTES];
+};
+
+struct verdict_input {
+    bool open_loop;
+    bool sockets_exhausted;
+    double busiest_pct;
+    uint64_t schedule_lag_p99_ns, response_p99_ns;
+    uint64_t scheduled, sent;
+    uint64_t stalls, stalled_ns, window_ns;
+    double steal_pct;
+};
+
+void verdict_judge(struct verdict *v, const struct verdict_input *in);
+const char *verdict_level_name(enum verdict_level level);
+
+#endif
