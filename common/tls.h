@@ -1,5 +1,6 @@
 // TLS 1.3 as four byte channels: records in, plaintext out, plaintext in, records out. No sockets.
-// OpenSSL is underneath and no type of it shows, so that a record layer of our own can take over.
+// OpenSSL does the handshake; then its connection object is freed and our own record layer
+// (tls_record.h) goes on with the traffic secrets.
 // Thread: a context may be shared; a channel belongs to one thread.
 #ifndef SEALPOST_TLS_H
 #define SEALPOST_TLS_H
@@ -9,9 +10,9 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "tls_record.h"
 #include "units.h"
 
-#define TLS_RECORD_PLAINTEXT_MAX 16384u
 // More than one handshake flight or one answer to a KeyUpdate ever needs.
 #define TLS_FLIGHT_MAX_BYTES 65536u
 #define TLS_REASON_BYTES 256u
@@ -19,8 +20,10 @@
 enum tls_error {
     TLS_CLOSED = -1, // close_notify received: nothing more comes
     TLS_FAILED = -2, // alert, bad record, handshake refused; a fatal alert may be in `out`
+    TLS_NO_BUFFER = -3, // `partials` is exhausted
 };
 
+struct pool;
 struct tls_context;
 struct tls;
 
@@ -41,8 +44,9 @@ void tls_context_destroy(struct tls_context *c);
 NODISCARD int tls_context_write_certificate(const struct tls_context *c, const char *file);
 
 // One connection. server_name (client only) is a host name or a literal address that the
-// certificate must carry. NULL when memory is short.
-struct tls *tls_create(struct tls_context *c, const char *server_name);
+// certificate must carry. `partials` holds records that came in part: objects of
+// TLS_RECORD_MAX_BYTES, of the channel's thread. NULL when memory is short.
+struct tls *tls_create(struct tls_context *c, const char *server_name, struct pool *partials);
 void tls_destroy(struct tls *t);
 
 // Client: write the ClientHello. Errors: TLS_FAILED.
@@ -52,8 +56,9 @@ NODISCARD int tls_connect(struct tls *t, struct tls_out *out);
 // the bytes go away; everything is consumed then.
 void tls_feed(struct tls *t, const uint8_t *records, size_t len);
 // Plaintext of at most one record for each call; also drives the handshake and answers KeyUpdates
-// (records to send are appended to `out`, which needs TLS_FLIGHT_MAX_BYTES free).
-// Returns bytes, 0 when more records are needed, or TLS_CLOSED, TLS_FAILED.
+// (records to send are appended to `out`, which needs TLS_FLIGHT_MAX_BYTES free). `cap` is at
+// least TLS_RECORD_CIPHERTEXT_MAX: the record is decrypted there, padding and all.
+// Returns bytes, 0 when more records are needed, or TLS_CLOSED, TLS_FAILED, TLS_NO_BUFFER.
 NODISCARD ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out);
 
 // Records for `len` plaintext bytes, appended to `out`, which needs tls_write_bound(len) free.
@@ -61,7 +66,9 @@ NODISCARD ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls
 NODISCARD int tls_write(struct tls *t, const uint8_t *plain, size_t len, struct tls_out *out);
 static inline size_t tls_write_bound(size_t len)
 {
-    return len + (len / TLS_RECORD_PLAINTEXT_MAX + 1) * 22u; // header 5, type 1, tag 16
+    // One more record may go ahead: a KeyUpdate of 5 bytes.
+    return len + (len / TLS_RECORD_PLAINTEXT_MAX + 1) * TLS_RECORD_OVERHEAD_BYTES +
+           (TLS_RECORD_OVERHEAD_BYTES + 5);
 }
 // Append close_notify.
 void tls_close(struct tls *t, struct tls_out *out);

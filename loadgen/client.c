@@ -121,7 +121,7 @@ void client_on_connect(struct shard *s, struct client *c, int result)
     }
     c->state = CLIENT_SECURING;
     c->tls_began_ns = clock_now_ns();
-    c->tls = tls_create(s->tls, s->target->host);
+    c->tls = tls_create(s->tls, s->target->host, &s->tls_partials);
     if (!c->tls || tls_connect(c->tls, &out) < 0)
         client_close(s, c, "TLS cannot begin");
     else
@@ -393,10 +393,9 @@ void client_close(struct shard *s, struct client *c, const char *why)
     if (c->state == CLIENT_CLOSED)
         return;
     if (s->phase <= SHARD_WAITING) {
-        shard_fail(s,
-                   c->state <= CLIENT_UPGRADING ? SHARD_FAILURE_UNREACHABLE
-                                                : SHARD_FAILURE_PROTOCOL,
-                   "set-up failed at user %u: %s", c->number, why);
+        shard_fail(
+            s, c->state <= CLIENT_UPGRADING ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL,
+            "set-up failed at user %u: %s", c->number, why);
     } else if (s->phase < SHARD_CLOSING) {
         if (s->tally.disconnected++ == 0)
             snprintf(s->disconnect_text, sizeof s->disconnect_text, "%s", why);

@@ -1,7 +1,8 @@
 // One simulated user's connection: its state and the steps of its set-up. The message path (uplink,
 // downlink) works on the same struct. Thread: the shard's.
 //
-//   UNOPENED → CONNECTING → SECURING (wss) → UPGRADING → GREETING → REGISTERING → PUBLISHING → READY
+//   UNOPENED → CONNECTING → SECURING (wss) → UPGRADING → GREETING → REGISTERING → PUBLISHING →
+//   READY
 //
 // and CLOSED from any of them. An idle user that stays anonymous is READY after UPGRADING.
 #ifndef SEALPOST_CLIENT_H
@@ -57,14 +58,14 @@ struct client_bytes {
 struct client {
     // What every message touches.
     enum client_state state;
-    bool is_ready;  // in the uplink's list
+    bool is_ready;   // in the uplink's list
     bool is_sending; // one send in flight for each socket
     uint16_t send_segment;
     uint32_t send_len;
-    uint32_t number;          // in the run
-    uint32_t slot;            // in the shard, and its direct descriptor
-    struct client *partner;   // NULL in idle mode
-    struct client_due *due;   // ring
+    uint32_t number;        // in the run
+    uint32_t slot;          // in the shard, and its direct descriptor
+    struct client *partner; // NULL in idle mode
+    struct client_due *due; // ring
     uint32_t due_head, due_count, due_mask;
     uint64_t next_sequence;
     uint64_t next_message_id;
@@ -82,11 +83,11 @@ struct client {
     enum client_x3dh x3dh;
     bool has_session;
     bool is_settled;
-    bool is_responding;       // an initial message waits for the turn's batch
-    bool is_publishing;       // one-time prekeys on their way
-    bool with_one_time;       // this handshake's bundle had one
-    bool needs_rearm;         // receive ended for want of buffers
-    uint32_t one_time_limit;  // the relay's
+    bool is_responding;      // an initial message waits for the turn's batch
+    bool is_publishing;      // one-time prekeys on their way
+    bool with_one_time;      // this handshake's bundle had one
+    bool needs_rearm;        // receive ended for want of buffers
+    uint32_t one_time_limit; // the relay's
     uint64_t tls_began_ns, x3dh_began_ns;
     uint8_t upgrade_nonce[16];
     struct http_upgrade *upgrade; // only while UPGRADING

@@ -163,6 +163,9 @@ static void on_frame(struct shard *s, struct client *c, const struct ws_frame *f
 {
     size_t len = frame->payload_len;
 
+    // After the drain only the close is awaited: what comes now came too late.
+    if (s->phase >= SHARD_CLOSING && frame->opcode != WS_CLOSE)
+        return;
     if (frame->opcode == WS_BINARY && frame->fin)
         on_envelope(s, c, payload, len);
     else if (frame->opcode == WS_TEXT && frame->fin)
@@ -298,9 +301,9 @@ static void consume_records(struct shard *s, struct client *c, const uint8_t *by
         struct tls_out out = {.bytes = s->tls_scratch, .cap = TLS_FLIGHT_MAX_BYTES};
         ssize_t got;
 
-        if (DOWNLINK_PLAIN_BYTES - d->plain_len < TLS_RECORD_PLAINTEXT_MAX)
+        if (DOWNLINK_PLAIN_BYTES - d->plain_len < TLS_RECORD_CIPHERTEXT_MAX)
             downlink_flush(s);
-        got = tls_read(c->tls, d->plain + d->plain_len, TLS_RECORD_PLAINTEXT_MAX, &out);
+        got = tls_read(c->tls, d->plain + d->plain_len, TLS_RECORD_CIPHERTEXT_MAX, &out);
         if (out.len > 0)
             uplink_push_records(s, c, out.bytes, out.len);
         if (c->state == CLIENT_SECURING && got >= 0 && tls_is_established(c->tls))

@@ -125,8 +125,8 @@ static bool renew_session(struct client *c, const struct sp_x3dh_result *x3dh, b
 {
     if (c->has_session)
         sp_session_free(&c->session);
-    c->has_session = sp_session_init(&c->session, x3dh, initiator, c->persona.key,
-                                     c->partner->persona.key) == 0;
+    c->has_session =
+        sp_session_init(&c->session, x3dh, initiator, c->persona.key, c->partner->persona.key) == 0;
     return c->has_session;
 }
 
@@ -155,10 +155,9 @@ static void initiate(struct shard *s, struct handshake_bundle *entries, uint32_t
     bool ok[HANDSHAKE_BATCH];
 
     for (uint32_t i = 0; i < count; i++)
-        jobs[i] =
-            (struct sp_x3dh_initiate_job){.identity_seed = entries[i].client->persona.seed,
-                                          .identity_key = entries[i].client->persona.key,
-                                          .bundle = &entries[i].bundle};
+        jobs[i] = (struct sp_x3dh_initiate_job){.identity_seed = entries[i].client->persona.seed,
+                                                .identity_key = entries[i].client->persona.key,
+                                                .bundle = &entries[i].bundle};
     bool all = sp_x3dh_initiate_batch(jobs, count, ok);
     for (uint32_t i = 0; i < count; i++) {
         struct client *c = entries[i].client;
@@ -200,8 +199,8 @@ static const char *prepare(struct respond_entry *e, struct sp_x3dh_respond_job *
     }
     if (!sp_x3dh_header_key(header_key, p->signed_prekey_secret, e->header.ephemeral_public))
         return "its ephemeral key is wrong";
-    is_open = sp_initial_open_identity(e->initiator_key, header_key, e->message,
-                                       HANDSHAKE_INITIAL_BYTES);
+    is_open =
+        sp_initial_open_identity(e->initiator_key, header_key, e->message, HANDSHAKE_INITIAL_BYTES);
     sp_wipe(header_key, sizeof header_key);
     if (!is_open || memcmp(e->initiator_key, e->client->partner->persona.key, 32) != 0)
         return "its sender's identity does not open";
@@ -245,8 +244,7 @@ static void answer(struct shard *s, struct respond_entry *entries,
 
     for (uint32_t i = 0; i < count; i++) {
         struct client *c = entries[i].client;
-        const char *why = all || ok[i] ? open_initial(s, &entries[i], &responds[i])
-                                     : "X3DH failed";
+        const char *why = all || ok[i] ? open_initial(s, &entries[i], &responds[i]) : "X3DH failed";
         struct ledger_record record = make_record(s, c);
 
         if (why) {
@@ -320,10 +318,8 @@ void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns
     if (shard_is_handshaking(s) && c->is_settled) {
         pulse_add(&s->pulse.handshakes, 1);
         pulse_record(&s->pulse, took_ns);
-        if (c->x3dh_began_ns >= s->measure_ns && c->x3dh_began_ns < s->end_ns) {
+        if (c->x3dh_began_ns >= s->measure_ns && c->x3dh_began_ns < s->end_ns)
             hist_record(&t->response, took_ns);
-            hist_record(&t->uncorrected, took_ns);
-        }
     }
     client_settle(s, c);
     if (shard_is_handshaking(s) && is_loading(s) && received_ns < s->end_ns)

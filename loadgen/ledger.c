@@ -6,7 +6,8 @@
 
 #define WORDS (LEDGER_WINDOW_BITS / 64)
 
-static_assert(sizeof(struct ledger_record) == LEDGER_RECORD_BYTES, "the record is its own encoding");
+static_assert(sizeof(struct ledger_record) == LEDGER_RECORD_BYTES,
+              "the record is its own encoding");
 
 void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in)
 {

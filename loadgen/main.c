@@ -6,6 +6,7 @@
 
 #include "cpu.h"
 #include "options.h"
+#include "procstat.h"
 #include "report.h"
 #include "ring.h"
 #include "run.h"
@@ -64,11 +65,22 @@ static bool check_target(const struct options *o, struct target *t)
     return true;
 }
 
+static bool check_server(const struct options *o)
+{
+    struct procstat stat;
+    int err = o->server_pid > 0 ? procstat_read(o->server_pid, &stat) : 0;
+
+    if (err < 0)
+        fprintf(stderr, "sealpost-load: process %d of --server-pid cannot be read: %s\n",
+                (int)o->server_pid, strerror(-err));
+    return err == 0;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_pins(o))
+    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -102,9 +114,9 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
     }
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
-        report_print_summary(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
-                                       ? stderr
-                                       : stdout);
+        report_print_summary(
+            &out,
+            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
     err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
     if (err < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));

@@ -53,7 +53,8 @@ static const char doc[] =
 static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "Load:", 1},
     {"mode", 'm', "MODE", 0, "talk (default), handshake or idle", 1},
-    {"connections", 'c', "N", 0, "Users, one connection each; talk and handshake pair them (100)", 1},
+    {"connections", 'c', "N", 0, "Users, one connection each; talk and handshake pair them (100)",
+     1},
     {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 1},
     {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 1},
     {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 1},
@@ -336,8 +337,8 @@ static int check(struct parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
-    static const struct argp argp = {option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT",
-                                     doc, 0, 0, 0};
+    static const struct argp argp = {
+        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, 0, 0, 0};
     struct parse p = {.o = o, .reason = reason};
 
     *o = (struct options){

@@ -26,8 +26,8 @@ struct options {
     const char *url;
     enum options_mode mode;
     uint32_t connections;
-    uint32_t in_flight;  // talk, closed loop: each connection's
-    double rate_per_s;   // talk, open loop: of all connections; 0 is closed loop
+    uint32_t in_flight; // talk, closed loop: each connection's
+    double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
     enum plan_arrival arrival;
     uint32_t payload_bytes; // plaintext
     bool durable;

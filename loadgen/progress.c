@@ -18,10 +18,10 @@ void progress_init(struct progress *p, const struct options *o, uint64_t now_ns)
 
 static const char *phase_name(enum shard_phase phase)
 {
-    static const char *const names[] = {[SHARD_SETUP] = "set-up",    [SHARD_WAITING] = "set-up",
-                                        [SHARD_WARMUP] = "warm-up",  [SHARD_MEASURE] = "measure",
-                                        [SHARD_DRAIN] = "drain",     [SHARD_CLOSING] = "close",
-                                        [SHARD_DONE] = "done"};
+    static const char *const names[] = {
+        [SHARD_SETUP] = "set-up",    [SHARD_WAITING] = "set-up", [SHARD_WARMUP] = "warm-up",
+        [SHARD_MEASURE] = "measure", [SHARD_DRAIN] = "drain",    [SHARD_CLOSING] = "close",
+        [SHARD_DONE] = "done"};
 
     return names[phase];
 }

@@ -11,7 +11,7 @@
 
 struct progress {
     bool is_terminal;
-    bool is_dirty; // the terminal's line is not finished
+    bool is_dirty;        // the terminal's line is not finished
     uint64_t interval_ns; // 0: silent
     uint64_t next_ns;
     struct pulse_sample last;

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 #include <yyjson.h>
 
 #include "cpu.h"
@@ -25,8 +26,8 @@ static const struct {
 // Every exported figure has three decimals: what a reader compares, not what a double holds.
 static void add_real(doc_t *d, val_t *to, const char *key, double value)
 {
-    yyjson_mut_obj_add_real(d, to, key, (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) /
-                                            1000);
+    yyjson_mut_obj_add_real(d, to, key,
+                            (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) / 1000);
 }
 
 static void add_optional(doc_t *d, val_t *to, const char *key, bool has, double value)
@@ -65,8 +66,7 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, c, "connections", o->connections);
     yyjson_mut_obj_add_uint(d, c, "in_flight",
                             o->mode == OPTIONS_TALK && o->rate_per_s == 0 ? o->in_flight : 0);
-    yyjson_mut_obj_add_uint(d, c, "payload_bytes",
-                            o->mode == OPTIONS_TALK ? o->payload_bytes : 0);
+    yyjson_mut_obj_add_uint(d, c, "payload_bytes", o->mode == OPTIONS_TALK ? o->payload_bytes : 0);
     yyjson_mut_obj_add_bool(d, c, "durable", o->durable);
     yyjson_mut_obj_add_bool(d, c, "idle_anonymous", o->idle_anonymous);
     yyjson_mut_obj_add_uint(d, c, "threads", o->threads);
@@ -112,11 +112,11 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 
     cpu_model_name(model, sizeof model);
     yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
-    yyjson_mut_obj_add_uint(d, env, "cores", cpu_count_available());
+    yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
     yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);
     yyjson_mut_obj_add_str(d, env, "tls",
-                           !out->target->tls          ? "none"
+                           !out->target->tls           ? "none"
                            : out->tls_group[0] == '\0' ? "not established"
                                                        : out->tls_group);
     yyjson_mut_obj_add_str(d, env, "crypto", sp_tier());
@@ -133,8 +133,8 @@ static void add_offered(doc_t *d, val_t *root, const struct outcome *out)
     bool open_loop = o->rate_per_s > 0;
 
     yyjson_mut_obj_add_str(d, offered, "model",
-                           o->mode == OPTIONS_IDLE ? "idle"
-                           : !open_loop            ? "closed"
+                           o->mode == OPTIONS_IDLE      ? "idle"
+                           : !open_loop                 ? "closed"
                            : o->arrival == PLAN_POISSON ? "open, poisson"
                                                         : "open, constant");
     add_optional(d, offered, "rate_per_s", open_loop, o->rate_per_s);
@@ -244,8 +244,7 @@ static void add_intervals(doc_t *d, val_t *root, const struct outcome *out)
     for (uint32_t i = 0; i < out->interval_count; i++) {
         const struct run_interval *in = &out->intervals[i];
         val_t *o = yyjson_mut_arr_add_obj(d, list);
-        uint64_t count =
-            out->options->mode == OPTIONS_HANDSHAKE ? in->handshakes : in->messages;
+        uint64_t count = out->options->mode == OPTIONS_HANDSHAKE ? in->handshakes : in->messages;
         bool any = count > 0 && in->len_ns > 0;
 
         add_real(d, o, "at_s", (double)in->at_ns / 1e9);
@@ -340,8 +339,12 @@ static void print_hist(FILE *to, const char *name, const struct hist *h)
     fprintf(to, " %11.1f\n", (double)h->max / 1e3);
 }
 
-static void print_latency(FILE *to, const struct tally *t)
+static void print_latency(FILE *to, const struct outcome *out)
 {
+    const struct tally *t = &out->tally;
+
+    if (out->options->mode == OPTIONS_IDLE && t->tls_handshake.total == 0)
+        return;
     fprintf(to, "\n  %-14s %11s %11s %11s %11s %11s %11s\n", "latency, us", "p50", "p90", "p99",
             "p99.9", "p99.99", "max");
 #define X(name) print_hist(to, #name, &t->name);
@@ -373,12 +376,13 @@ static void print_load(FILE *to, const struct outcome *out)
     if (t->rate_limited > 0)
         fprintf(to, "  rate limited   %" PRIu64 " bundles (the relay's --bundle-rate)\n",
                 t->rate_limited);
-    fprintf(to,
-            "  delivery       %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64 " lost, %" PRIu64
-            " duplicate, %" PRIu64 " reordered,\n                 %" PRIu64 " misrouted, %" PRIu64
-            " not opened, %" PRIu64 " foreign, %" PRIu64 " refused\n",
-            l->expected, l->received, l->lost, l->duplicate, l->reordered, l->misrouted,
-            l->auth_fail, l->foreign, l->refused);
+    if (o->mode == OPTIONS_TALK || ledger_has_faults(l))
+        fprintf(to,
+                "  delivery       %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
+                " lost, %" PRIu64 " duplicate, %" PRIu64 " reordered,\n                 %" PRIu64
+                " misrouted, %" PRIu64 " not opened, %" PRIu64 " foreign, %" PRIu64 " refused\n",
+                l->expected, l->received, l->lost, l->duplicate, l->reordered, l->misrouted,
+                l->auth_fail, l->foreign, l->refused);
     if (t->disconnected > 0)
         fprintf(to, "  disconnected   %" PRIu64 " connections; the first: %s\n", t->disconnected,
                 out->disconnect_text);
@@ -397,10 +401,10 @@ static void print_server(FILE *to, const struct outcome *out)
                 ? 100.0 * (double)out->server_cpu_ns / (double)out->tally.window_ns
                 : 0);
     if (count > 0)
-        fprintf(to, ", %.0f ns a %s", (double)out->server_cpu_ns / (double)count,
+        fprintf(to, ", %.0f ns for each %s", (double)out->server_cpu_ns / (double)count,
                 out->options->mode == OPTIONS_HANDSHAKE ? "handshake" : "envelope");
-    fprintf(to, ", %.0f B resident a connection (%.1f MiB in all)\n", rss_per_connection(out),
-            (double)out->server_rss_bytes / MIB);
+    fprintf(to, ", %.0f B resident for each connection (%.1f MiB in all)\n",
+            rss_per_connection(out), (double)out->server_rss_bytes / MIB);
 }
 
 void report_print_summary(const struct outcome *out, FILE *to)
@@ -426,5 +430,5 @@ void report_print_summary(const struct outcome *out, FILE *to)
     fputc('\n', to);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
-    print_latency(to, &out->tally);
+    print_latency(to, out);
 }

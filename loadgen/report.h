@@ -12,8 +12,7 @@
 // fewer than ten samples beyond them are null. argv is how the program was called.
 char *report_format_json(const struct outcome *out, int argc, char **argv);
 // Write it to a file, "-" is standard output. Errors: -ENOMEM, -errno.
-NODISCARD int report_write_json(const struct outcome *out, int argc, char **argv,
-                                const char *file);
+NODISCARD int report_write_json(const struct outcome *out, int argc, char **argv, const char *file);
 void report_print_summary(const struct outcome *out, FILE *to);
 
 #endif

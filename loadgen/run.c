@@ -89,8 +89,9 @@ static uint64_t read_server_rss(struct run *r)
     if (r->options->server_pid <= 0)
         return 0;
     err = procstat_read(r->options->server_pid, &stat);
+    if (err == 0 && stat.rss_bytes == 0)
+        err = -ESRCH; // it has ended and nobody has asked how
     if (err < 0) {
-        r->out->has_server = false;
         snprintf(r->out->server_text, sizeof r->out->server_text, "process %d cannot be read: %s",
                  (int)r->options->server_pid, strerror(-err));
         return 0;
@@ -172,8 +173,7 @@ static bool await_setup(struct run *r)
         if (now.settled == r->options->connections)
             return true;
         if (now.at_ns >= deadline_ns) {
-            r->out->failure =
-                now.settled == 0 ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL;
+            r->out->failure = now.settled == 0 ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL;
             snprintf(r->out->failure_text, sizeof r->out->failure_text,
                      "only %u of %u users were ready after %.0f s (--setup-timeout); %u connected",
                      now.settled, r->options->connections, (double)r->out->setup_ns / 1e9,
@@ -353,8 +353,8 @@ static void judge(struct outcome *out)
         .steal_pct = out->steal_pct,
     };
     struct exit_causes causes = {
-        .internal = out->failure == SHARD_FAILURE_INTERNAL ||
-                    out->failure == SHARD_FAILURE_PROTOCOL,
+        .internal =
+            out->failure == SHARD_FAILURE_INTERNAL || out->failure == SHARD_FAILURE_PROTOCOL,
         .interrupted = out->interrupted,
         .unreachable = out->failure == SHARD_FAILURE_UNREACHABLE,
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,

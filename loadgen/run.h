@@ -15,7 +15,7 @@
 #include "verdict.h"
 
 struct run_interval {
-    uint64_t at_ns;  // its begin, from the window's
+    uint64_t at_ns; // its begin, from the window's
     uint64_t len_ns;
     uint64_t messages, handshakes; // delivered; completed
     uint64_t p50_ns, p99_ns;       // coarse: 7 %
@@ -27,7 +27,7 @@ struct outcome {
     uint64_t run_id;
     time_t started;
     uint64_t setup_ns;
-    bool has_begun;   // the set-up was over
+    bool has_begun; // the set-up was over
     bool interrupted;
     enum shard_failure failure;
     char failure_text[SHARD_FAILURE_BYTES];
@@ -36,10 +36,11 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
-    bool has_server; // the figures below are there
+    bool has_server;                       // the figures below are there
     char server_text[SHARD_FAILURE_BYTES]; // why not
-    uint64_t server_cpu_ns;    // in the window
-    uint64_t server_rss_before_bytes, server_rss_bytes; // before the first connection; at the window's end
+    uint64_t server_cpu_ns;                // in the window
+    uint64_t server_rss_before_bytes,
+        server_rss_bytes; // before the first connection; at the window's end
     struct run_interval *intervals;
     uint32_t interval_count;
     struct verdict verdict;

@@ -79,6 +79,7 @@ struct shard {
     struct ring ring;
     struct bufring receive_buffers;
     struct pool chunks;
+    struct pool tls_partials; // TLS records that came in part
     struct arena arena;
     struct timer_wheel timers;
     struct client *clients;
@@ -88,7 +89,7 @@ struct shard {
     struct handshakes handshakes;
     struct plan plan;
     enum shard_phase phase;
-    uint64_t now_ns; // of this turn
+    uint64_t now_ns;                                 // of this turn
     uint64_t start_ns, measure_ns, end_ns, drain_ns; // UINT64_MAX while unknown
     uint32_t opened, opening, settled, alive;
     struct client **rearm; // receiving ended for want of buffers

@@ -12,13 +12,13 @@
 // Latencies in ns. One clock read serves a whole batch (at most 512 envelopes, usually under 128):
 // "received" is when the batch is about to be opened, "sent" when it is about to be sealed.
 #define TALLY_HISTOGRAMS(X)                                                                        \
-    X(response)      /* received − intended: what a user waits */                                  \
-    X(uncorrected)   /* received − sent: what a tool without intended times would show */          \
-    X(schedule_lag)  /* open loop: noticed − intended, the generator's own lateness */             \
-    X(send_queue)    /* sent − noticed: behind an earlier send of the same connection */           \
+    X(response)      /* received − intended: what a user waits */                                \
+    X(uncorrected)   /* received − sent: what a tool without intended times would show */        \
+    X(schedule_lag)  /* open loop: noticed − intended, the generator's own lateness */           \
+    X(send_queue)    /* sent − noticed: behind an earlier send of the same connection */         \
     X(seal)          /* an envelope's share of its batch's sealing */                              \
     X(open)          /* an envelope's share of its batch's opening */                              \
-    X(tls_handshake) /* connected → TLS established */                                             \
+    X(tls_handshake) /* connected → TLS established */                                           \
     X(x3dh)          /* get_bundle sent → confirming message opened */
 
 #define TALLY_REFUSALS(X)                                                                          \
@@ -43,15 +43,15 @@ struct tally {
     struct ledger_counts ledger;
     uint64_t refused[TALLY_REFUSAL_COUNT];
     // In the measured window:
-    uint64_t delivered;   // opened
-    uint64_t scheduled;   // intended to be sent
-    uint64_t sent;        // of those scheduled, whenever it was
-    uint64_t handshakes;  // completed with a one-time prekey
+    uint64_t delivered;  // opened
+    uint64_t scheduled;  // intended to be sent
+    uint64_t sent;       // of those scheduled, whenever it was
+    uint64_t handshakes; // completed with a one-time prekey
     uint64_t handshakes_without_one_time;
-    uint64_t busy_ns;     // CPU time
+    uint64_t busy_ns; // CPU time
     uint64_t window_ns;
     uint64_t backlog_full; // open loop: not sent, 64 wait on its connection already
-    uint64_t stalls;      // loop turns of more than 100 ms without a look at the sockets
+    uint64_t stalls;       // loop turns of more than 100 ms without a look at the sockets
     uint64_t stalled_ns;
     // In the whole run:
     uint64_t handshakes_started, handshakes_done, handshakes_failed;

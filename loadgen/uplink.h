@@ -14,8 +14,8 @@
 
 struct shard;
 
-// A batch is sealed when it holds this many: enough for wide kernels, little enough (46 KiB at 256 B)
-// to stay in the first-level cache's neighbourhood.
+// A batch is sealed when it holds this many: enough for wide kernels, little enough (46 KiB at 256
+// B) to stay in the first-level cache's neighbourhood.
 #define UPLINK_BATCH 128u
 // One connection adds at most this many frames to a send.
 #define UPLINK_PIECE_FRAMES 256u

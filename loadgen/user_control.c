@@ -44,10 +44,11 @@ size_t user_control_encode_prekeys(char out[USER_CONTROL_MAX_BYTES], const struc
     assert(count <= PERSONA_BATCH_MAX);
     len = (size_t)snprintf(out, cap, "{\"type\":\"publish_prekeys\",\"id\":2");
     if (with_signed)
-        len += (size_t)snprintf(out + len, cap - len,
-                                ",\"signed_prekey\":{\"id\":%u,\"key\":\"%s\",\"signature\":\"%s\"}",
-                                PERSONA_SIGNED_PREKEY_ID, text_32(key, p->signed_prekey),
-                                text_64(signature, p->signed_prekey_signature));
+        len +=
+            (size_t)snprintf(out + len, cap - len,
+                             ",\"signed_prekey\":{\"id\":%u,\"key\":\"%s\",\"signature\":\"%s\"}",
+                             PERSONA_SIGNED_PREKEY_ID, text_32(key, p->signed_prekey),
+                             text_64(signature, p->signed_prekey_signature));
     len += (size_t)snprintf(out + len, cap - len, ",\"one_time_prekeys\":[");
     for (uint32_t i = 0; i < count; i++)
         len += (size_t)snprintf(out + len, cap - len, "%s{\"id\":%u,\"key\":\"%s\"}", i ? "," : "",
@@ -123,9 +124,8 @@ static bool decode_bundle(struct user_control *out, yyjson_val *root)
            get_number(signed_prekey, "id", &b->signed_prekey_id) &&
            get_bytes(signed_prekey, "key", b->signed_prekey, 32) &&
            get_bytes(signed_prekey, "signature", b->signed_prekey_signature, 64) &&
-           (!b->has_one_time_prekey ||
-            (get_number(one_time, "id", &b->one_time_prekey_id) &&
-             get_bytes(one_time, "key", b->one_time_prekey, 32)));
+           (!b->has_one_time_prekey || (get_number(one_time, "id", &b->one_time_prekey_id) &&
+                                        get_bytes(one_time, "key", b->one_time_prekey, 32)));
 }
 
 static bool decode_error(struct user_control *out, yyjson_val *root)

@@ -29,10 +29,10 @@ enum user_control_type {
 
 struct user_control {
     enum user_control_type type;
-    uint8_t challenge[32];     // hello
-    uint32_t envelope_bytes;   // hello
-    uint32_t one_time_prekeys; // hello: the limit; published: the stock
-    struct sp_bundle bundle;   // bundle
+    uint8_t challenge[32];              // hello
+    uint32_t envelope_bytes;            // hello
+    uint32_t one_time_prekeys;          // hello: the limit; published: the stock
+    struct sp_bundle bundle;            // bundle
     char code[USER_CONTROL_CODE_BYTES]; // error
     bool has_message_id;                // error
     uint8_t message_id[16];             // error, accepted

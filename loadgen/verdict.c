@@ -29,7 +29,8 @@ static void judge_schedule(struct verdict *v, const struct verdict_input *in)
 {
     if (in->schedule_lag_p99_ns > NS_PER_MS &&
         (double)in->schedule_lag_p99_ns > LAG_SHARE * (double)in->response_p99_ns)
-        add(v, VERDICT_LIMITED, "the schedule was noticed late: p99 %.1f ms of a response of %.1f ms",
+        add(v, VERDICT_LIMITED,
+            "the schedule was noticed late: p99 %.1f ms of a response of %.1f ms",
             (double)in->schedule_lag_p99_ns / 1e6, (double)in->response_p99_ns / 1e6);
     if (in->scheduled > 0 &&
         (double)(in->scheduled - in->sent) >= NOT_SENT_SHARE * (double)in->scheduled)

@@ -2,7 +2,8 @@
 //
 // limited (the result is not valid):
 //   - this machine ran out of sockets, ports or descriptors
-//   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of the
+//   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of
+//   the
 //     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
 //   - loop turns of over 100 ms added up to 5 % of the window or more
 // suspect (read the reasons before quoting the result):

@@ -110,7 +110,7 @@ void conn_open(struct worker *w, uint32_t slot, bool tls)
     conn_receive(w, c);
     set_phase_deadline(w, c, LIMIT_HANDSHAKE_MS);
     if (tls) {
-        c->tls = tls_create(w->tls, NULL);
+        c->tls = tls_create(w->tls, NULL, &w->receive.records);
         if (!c->tls) {
             stats_bump(&w->stats, STATS_refused_full);
             conn_kill(w, c);

@@ -52,6 +52,7 @@ struct conn {
         struct http_upgrade *upgrade; // CONN_UPGRADE
         struct events *events;        // CONN_OPEN: only while wslay has something to do
     };
+    uint32_t fragment_room;  // bytes the fragmented message under way may still have
     struct partial *partial; // begin of a message whose rest has not come
 
     // Outbox: bytes the socket did not take, then messages of this turn (indexes into the worker's

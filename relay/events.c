@@ -116,8 +116,15 @@ static void on_closed(struct worker *w, struct conn *c, bool close_received, uin
 
 static void track_fragments(struct worker *w, struct conn *c, const struct ws_frame *frame)
 {
+    uint32_t limit = frame->opcode == WS_BINARY && !c->echo
+                         ? LIMIT_ENVELOPE_BYTES + WIRE_HEADER_BYTES
+                         : LIMIT_CONTROL_BYTES;
+
     if (frame->opcode >= WS_CLOSE)
         return;
+    // Each frame was decoded within the room there was.
+    c->fragment_room = (frame->opcode == WS_CONTINUATION ? c->fragment_room : limit) -
+                       (uint32_t)frame->payload_len;
     c->in_fragments = !frame->fin;
     if (!c->in_fragments) {
         c->message_deadline_ns = 0;
@@ -134,6 +141,12 @@ void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *fr
     bool failed, ended, close_received;
     uint16_t status;
 
+    // wslay takes a body of one byte for none (RFC 6455 section 5.5.1: the code has two).
+    if (frame->opcode == WS_CLOSE && frame->payload_len == 1) {
+        stats_bump(&w->stats, STATS_frame_bad_close);
+        conn_close(w, c, 1002);
+        return;
+    }
     if (!e)
         e = c->events = create(w, c);
     if (!e) {

@@ -17,8 +17,9 @@
 #include "worker.h"
 #include "ws.h"
 
-// One receive yields at most its own bytes of plaintext plus one record begun before.
-#define PLAIN_PER_RECEIVE (LIMIT_RECEIVE_BUFFER_BYTES + 2u * TLS_RECORD_PLAINTEXT_MAX)
+// One receive yields at most its own bytes of plaintext and one record begun before, and TLS wants
+// room for one more each time it is asked.
+#define PLAIN_PER_RECEIVE (LIMIT_RECEIVE_BUFFER_BYTES + 2u * TLS_RECORD_CIPHERTEXT_MAX)
 // Space in front of copied payloads for a server's frame header.
 #define HEADROOM 16u
 
@@ -38,6 +39,8 @@ int receive_arena_init(struct receive_arena *a, uint32_t connections)
         return err;
     err = pool_init(&a->large, sizeof(struct partial) + LIMIT_PARTIAL_LARGE_BYTES,
                     LIMIT_PARTIAL_LARGE);
+    if (err == 0)
+        err = pool_init(&a->records, TLS_RECORD_MAX_BYTES, connections);
     if (err < 0)
         goto cleanup;
     a->holds = malloc(RECEIVE_HOLDS_MAX * sizeof *a->holds);
@@ -62,6 +65,8 @@ void receive_arena_free(struct receive_arena *a)
     if (a->plain)
         munmap(a->plain, (size_t)LIMIT_PLAIN_BUFFERS * LIMIT_PLAIN_BUFFER_BYTES);
     free(a->holds);
+    if (a->records.base)
+        pool_free(&a->records);
     if (a->large.base)
         pool_free(&a->large);
     pool_free(&a->small);
@@ -190,8 +195,11 @@ static ssize_t decode_frame(const struct conn *c, struct ws_frame *frame, const 
                             size_t len)
 {
     uint64_t limit = LIMIT_CONTROL_BYTES;
+    unsigned opcode = len > 0 ? bytes[0] & 0x0Fu : WS_TEXT;
 
-    if (len > 0 && (bytes[0] & 0x0F) == WS_BINARY && !c->echo)
+    if (opcode == WS_CONTINUATION && c->in_fragments)
+        limit = c->fragment_room; // the limits hold for the whole message
+    else if (opcode == WS_BINARY && !c->echo)
         limit = LIMIT_ENVELOPE_BYTES + WIRE_HEADER_BYTES;
     return ws_decode_header(frame, bytes, len, WS_FROM_CLIENT, limit);
 }
@@ -399,7 +407,9 @@ static void tls_ended(struct worker *w, struct conn *c, ssize_t why)
 {
     bool established = tls_is_established(c->tls);
 
-    if (why == TLS_FAILED)
+    if (why == TLS_NO_BUFFER)
+        stats_bump(&w->stats, STATS_closed_no_buffers);
+    else if (why == TLS_FAILED)
         stats_bump(&w->stats, established ? STATS_closed_socket_error : STATS_tls_failed);
     else
         stats_bump(&w->stats, STATS_closed_by_peer);

@@ -43,6 +43,7 @@ struct receive_arena {
     uint32_t plain_current; // being filled, LIMIT_PLAIN_BUFFERS if none
     uint32_t plain_used;    // bytes of it
     struct pool small, large;
+    struct pool records; // TLS records that came in part
 };
 
 // Errors: -ENOMEM.

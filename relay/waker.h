@@ -31,17 +31,19 @@ static inline void waker_free(struct waker *w)
     close(w->fd);
 }
 
+// All three are read-modify-writes of one flag, so they have one order: a waker that comes before
+// the parking is seen by it, with what it pushed; one that comes after finds the flag set.
+
 // Thread: the sleeper, before it looks at its queues for the last time.
 static inline void waker_park(struct waker *w)
 {
-    atomic_store_explicit(&w->parked, true, memory_order_relaxed);
-    atomic_thread_fence(memory_order_seq_cst);
+    atomic_exchange_explicit(&w->parked, true, memory_order_acq_rel);
 }
 
 // Thread: the sleeper, awake.
 static inline void waker_unpark(struct waker *w)
 {
-    atomic_store_explicit(&w->parked, false, memory_order_relaxed);
+    atomic_exchange_explicit(&w->parked, false, memory_order_acq_rel);
 }
 
 // Thread: any, after pushing.
@@ -49,10 +51,7 @@ static inline void waker_wake(struct waker *w)
 {
     static const uint64_t one = 1;
 
-    atomic_thread_fence(memory_order_seq_cst);
-    if (!atomic_load_explicit(&w->parked, memory_order_relaxed))
-        return;
-    if (atomic_exchange_explicit(&w->parked, false, memory_order_relaxed) &&
+    if (atomic_exchange_explicit(&w->parked, false, memory_order_acq_rel) &&
         write(w->fd, &one, sizeof one) < 0)
         return; // EAGAIN: the counter is full, so it is awake anyway
 }
