@@ -119,7 +119,7 @@ static void add_latency(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct 
     static const struct {
         const char *key;
         double percentile;
-    } points[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99.9", 99.9}, {"p99.99", 99.99}};
+    } points[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99}};
     yyjson_mut_val *latency = yyjson_mut_obj_add_obj(doc, root, "latency_us");
     yyjson_mut_val *response = yyjson_mut_obj_add_obj(doc, latency, "response");
 
@@ -139,7 +139,7 @@ static yyjson_mut_doc *make_json(const struct drive_options *o, const struct ben
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
-    yyjson_mut_val *delivery, *generator, *busy;
+    yyjson_mut_val *messages, *delivery, *generator, *busy;
 
     yyjson_mut_doc_set_root(doc, root);
     yyjson_mut_obj_add_str(doc, root, "protocol", o->plan.protocol->name);
@@ -147,7 +147,9 @@ static yyjson_mut_doc *make_json(const struct drive_options *o, const struct ben
     yyjson_mut_obj_add_uint(doc, root, "in_flight", o->plan.in_flight);
     yyjson_mut_obj_add_uint(doc, root, "payload_bytes", o->plan.payload_bytes);
     yyjson_mut_obj_add_real(doc, root, "seconds", (double)r->window_ns / (double)NS_PER_S);
-    yyjson_mut_obj_add_real(doc, root, "per_s", per_second(r));
+    messages = yyjson_mut_obj_add_obj(doc, root, "messages");
+    yyjson_mut_obj_add_uint(doc, messages, "count", r->messages);
+    yyjson_mut_obj_add_real(doc, messages, "per_s", per_second(r));
     delivery = yyjson_mut_obj_add_obj(doc, root, "delivery");
     yyjson_mut_obj_add_uint(doc, delivery, "expected", r->delivery.sent);
     yyjson_mut_obj_add_uint(doc, delivery, "received", r->delivery.received);
@@ -157,7 +159,7 @@ static yyjson_mut_doc *make_json(const struct drive_options *o, const struct ben
     yyjson_mut_obj_add_uint(doc, delivery, "misrouted", r->delivery.misrouted);
     add_latency(doc, root, &r->latency);
     generator = yyjson_mut_obj_add_obj(doc, root, "generator");
-    busy = yyjson_mut_obj_add_arr(doc, generator, "busy_pct_per_core");
+    busy = yyjson_mut_obj_add_arr(doc, generator, "busy_pct_per_thread");
     yyjson_mut_arr_add_real(doc, busy, busy_pct(r));
     if (o->plan.server_pid > 0) {
         yyjson_mut_val *server = yyjson_mut_obj_add_obj(doc, root, "server");

@@ -204,9 +204,9 @@ static void print_failures(const struct bench_report *r, FILE *out)
         struct bench_summary s;
 
         bench_summary_of(&r->rows[i], NULL, &s);
-        for (size_t k = BENCH_COUNT_RECEIVED + 1; k < BENCH_COUNTS; k++)
+        for (size_t k = BENCH_COUNT_FIRST_FAULT; k < BENCH_COUNTS; k++)
             if (s.counts[k] > 0)
-                fprintf(out, "FAILED: %s, %s: %lu %s\n", r->rows[i].pattern->name,
+                fprintf(out, "FAILED: %s, %s: %lu %s\n\n", r->rows[i].pattern->name,
                         r->rows[i].server, s.counts[k], bench_count_names[k]);
     }
 }
@@ -223,6 +223,7 @@ void bench_report_print_table(const struct bench_report *r, FILE *out)
           out);
     for (unsigned i = 0; i < r->row_count; i++)
         print_row(r, &r->rows[i], out);
+    fputc('\n', out);
     print_failures(r, out);
     if (!isnan(r->handshakes_per_s))
         fprintf(out, "Full handshakes through relay-ws: %s/s.\n",
@@ -231,9 +232,11 @@ void bench_report_print_table(const struct bench_report *r, FILE *out)
         fprintf(out, "Idle %s connections (%u): %s resident bytes of the relay each.\n",
                 r->idle[i].server, r->idle[i].connections,
                 grouped(r->idle[i].rss_bytes_per_conn, text));
+    if (!isnan(r->handshakes_per_s) || r->idle_count > 0)
+        fputc('\n', out);
     fprintf(
         out,
-        "\nMedians of %u interleaved rounds of %.3g s; server on processor %d, client on %d.\n"
+        "Medians of %u interleaved rounds of %.3g s; server on processor %d, client on %d.\n"
         "messages/s: delivered, closed loop. The first 'to raw' is against the raw forwarder in "
         "the\nsame round. server ns: processor time of the server for each message, the second "
         "'to raw'\nthat against the raw forwarder. p50, p99: from sending to delivery, with the "

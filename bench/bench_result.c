@@ -11,8 +11,9 @@
 #define PATH_MAX_BYTES 128
 
 const char *const bench_count_names[BENCH_COUNTS] = {
-    "expected", "received", "lost", "duplicate", "reordered", "late", "misrouted", "auth_fail"};
-const char *const bench_point_names[BENCH_POINTS] = {"p50", "p90", "p99", "p99.9", "max"};
+    "expected",  "received",  "late",    "lost",    "duplicate",   "reordered",
+    "misrouted", "auth_fail", "foreign", "refused", "disconnected"};
+const char *const bench_point_names[BENCH_POINTS] = {"p50", "p90", "p99", "p99_9", "max"};
 
 static int compare(const void *a, const void *b)
 {
@@ -88,13 +89,13 @@ void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,
 
 bool bench_counts_failed(const uint64_t counts[BENCH_COUNTS])
 {
-    for (size_t i = BENCH_COUNT_RECEIVED + 1; i < BENCH_COUNTS; i++)
+    for (size_t i = BENCH_COUNT_FIRST_FAULT; i < BENCH_COUNTS; i++)
         if (counts[i] != 0)
             return true;
     return false;
 }
 
-// The member at a dotted path; keys with dots in them ("p99.9") are not reached this way.
+// The member at a dotted path.
 static yyjson_val *find(yyjson_val *at, const char *path)
 {
     char copy[PATH_MAX_BYTES];
@@ -121,14 +122,14 @@ double bench_json_number(const char *json, size_t len, const char *path)
     return value;
 }
 
-// The highest share of any core the generator used.
-static double busiest(yyjson_val *per_core)
+// The busiest of the client's threads.
+static double busiest(yyjson_val *per_thread)
 {
     double highest = NAN;
     yyjson_val *v;
     size_t i, n;
 
-    yyjson_arr_foreach(per_core, i, n, v) highest = fmax(highest, number_or_nan(v));
+    yyjson_arr_foreach(per_thread, i, n, v) highest = fmax(highest, number_or_nan(v));
     return highest;
 }
 
@@ -141,9 +142,9 @@ int bench_sample_parse(const char *json, size_t len, struct bench_sample *out)
     int err = 0;
 
     *out = (struct bench_sample){
-        .per_s = number_or_nan(find(root, "per_s")),
+        .per_s = number_or_nan(find(root, "messages.per_s")),
         .cpu_ns_per_msg = number_or_nan(find(root, "server.cpu_ns_per_msg")),
-        .client_busy_pct = busiest(find(root, "generator.busy_pct_per_core")),
+        .client_busy_pct = busiest(find(root, "generator.busy_pct_per_thread")),
     };
     if (isnan(out->per_s) || !yyjson_is_obj(delivery))
         err = -EBADMSG;

@@ -13,18 +13,23 @@
 #define BENCH_ROWS_MAX 16u
 
 // Counts of the delivery ledger, as they are named in the JSON of both load programs. The first
-// two say how much there was; any other that is not 0 is a failure.
+// three say how much there was (late: delivered after the measured window); any other that is not 0
+// is a failure.
 enum bench_count {
     BENCH_COUNT_EXPECTED,
     BENCH_COUNT_RECEIVED,
+    BENCH_COUNT_LATE,
     BENCH_COUNT_LOST,
     BENCH_COUNT_DUPLICATE,
     BENCH_COUNT_REORDERED,
-    BENCH_COUNT_LATE,
     BENCH_COUNT_MISROUTED,
     BENCH_COUNT_AUTH_FAIL,
+    BENCH_COUNT_FOREIGN,
+    BENCH_COUNT_REFUSED,
+    BENCH_COUNT_DISCONNECTED,
     BENCH_COUNTS
 };
+#define BENCH_COUNT_FIRST_FAULT BENCH_COUNT_LOST
 extern const char *const bench_count_names[BENCH_COUNTS];
 
 enum bench_point { BENCH_P50, BENCH_P90, BENCH_P99, BENCH_P999, BENCH_MAX, BENCH_POINTS };
@@ -73,7 +78,7 @@ void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,
 bool bench_counts_failed(const uint64_t counts[BENCH_COUNTS]);
 
 // Read the result file of sealpost-load or `sealpost-bench drive`, from its text. Errors: -EBADMSG
-// (not JSON, or without per_s or delivery).
+// (not JSON, or without messages.per_s or delivery).
 NODISCARD int bench_sample_parse(const char *json, size_t len, struct bench_sample *out);
 // A number below the root, "server.cpu_ns_per_msg" for example. NaN if there is none.
 double bench_json_number(const char *json, size_t len, const char *path);

@@ -142,6 +142,8 @@ static void mark_edge(struct shard *s, int edge)
     if (s->index == 0 && s->options->server_pid > 0 && s->server_error == 0)
         s->server_error = procstat_cpu_ns(s->options->server_pid, &s->server_cpu_ns[edge]);
     if (edge == 0) {
+        if (s->now_ns < s->measure_ns)
+            s->measure_ns = s->now_ns; // all connections are gone in the warm-up
         s->busy_at_measure_ns = busy_ns;
         return;
     }

@@ -47,8 +47,8 @@
 
 // Receive buffers of one worker. Everything received in one loop turn stays until the turn's sends
 // are done, so this bounds a turn. Empty: receiving rests until the next turn.
-#define LIMIT_RECEIVE_BUFFERS 2048u
-#define LIMIT_RECEIVE_BUFFER_BYTES (16u * KIB)
+#define LIMIT_RECEIVE_BUFFERS 1024u
+#define LIMIT_RECEIVE_BUFFER_BYTES (32u * KIB)
 // Plaintext of TLS connections, for the same time. All out: flushed early; still out: close 1013.
 #define LIMIT_PLAIN_BUFFERS 256u
 #define LIMIT_PLAIN_BUFFER_BYTES (128u * KIB)

@@ -465,6 +465,7 @@ static void on_data(struct worker *w, struct conn *c, uint16_t id, size_t len)
         return;
     }
     send_make_room(w);
+    stats_bump(&w->stats, STATS_receives);
     w->receive.current = h;
     if (c->tls) {
         on_records(w, c, bytes, len);

@@ -30,6 +30,7 @@ static void submit_flight(struct worker *w, struct conn *c)
     c->sending = true;
     c->operations++;
     w->outbox.in_flight++;
+    stats_bump(&w->stats, STATS_sends);
 }
 
 static void begin_flight(struct worker *w, struct conn *c, bool from_backlog)

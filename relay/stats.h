@@ -39,6 +39,9 @@
     X(envelope_too_large)                                                                          \
     X(envelope_truncated)                                                                          \
     X(envelope_before_login)                                                                       \
+    X(turns)    /* of the workers' loops */                                                        \
+    X(receives) /* completions with data */                                                        \
+    X(sends)                                                                                       \
     X(envelopes_in)                                                                                \
     X(envelopes_forwarded)                                                                         \
     X(envelopes_to_other_worker)                                                                   \

@@ -267,6 +267,7 @@ static void wait_for_work(struct worker *w)
 static void turn(struct worker *w)
 {
     w->now_ns = clock_now_ns();
+    stats_bump(&w->stats, STATS_turns);
     w->batch_count = 0;
     worker_reap_sends(w);
     if (w->outbox.in_flight == 0)

@@ -85,7 +85,7 @@ Test(bench_result, summary_of_unequal_rounds)
 
 Test(bench_result, counts_failed_each)
 {
-    uint64_t counts[BENCH_COUNTS] = {100, 100};
+    uint64_t counts[BENCH_COUNTS] = {100, 100, 5};
 
     cr_assert(not(bench_counts_failed(counts)));
     for (size_t i = BENCH_COUNT_LOST; i < BENCH_COUNTS; i++) {
@@ -96,10 +96,11 @@ Test(bench_result, counts_failed_each)
 }
 
 static const char full[] =
-    "{\"per_s\": 1234.5, \"delivery\": {\"expected\": 10, \"received\": 9, \"lost\": 1,"
-    " \"auth_fail\": 2}, \"latency_us\": {\"response\": {\"p50\": 3.5, \"p99.9\": null, \"max\": "
+    "{\"messages\": {\"per_s\": 1234.5}, \"delivery\": {\"expected\": 10, \"received\": 9, "
+    "\"lost\": 1,"
+    " \"auth_fail\": 2}, \"latency_us\": {\"response\": {\"p50\": 3.5, \"p99_9\": null, \"max\": "
     "9}},"
-    " \"generator\": {\"busy_pct_per_core\": [12.5, 80]}, \"server\": {\"cpu_ns_per_msg\": 77}}";
+    " \"generator\": {\"busy_pct_per_thread\": [12.5, 80]}, \"server\": {\"cpu_ns_per_msg\": 77}}";
 
 Test(bench_result, sample_parse_full)
 {
@@ -121,8 +122,8 @@ Test(bench_result, sample_parse_unusable)
                                         "no",
                                         "[]",
                                         "{}",
-                                        "{\"per_s\": 1}",
-                                        "{\"per_s\": \"1\", \"delivery\": {}}",
+                                        "{\"messages\": {\"per_s\": 1}}",
+                                        "{\"messages\": {\"per_s\": \"1\"}, \"delivery\": {}}",
                                         "{\"delivery\": {}}"};
     struct bench_sample s;
 

@@ -1,0 +1,160 @@
+// The command line: defaults, units, and a sentence for everything that cannot be.
+#include <criterion/criterion.h>
+#include <criterion/redirect.h>
+#include <errno.h>
+#include <string.h>
+
+#include "exit_code.h"
+#include "options.h"
+
+#define URL "ws://127.0.0.1:8080"
+
+static struct options o;
+static char reason[OPTIONS_REASON_BYTES];
+
+#define PARSE(...) parse((char *[]){"sealpost-load", __VA_ARGS__, NULL})
+
+static int parse(char **argv)
+{
+    int argc = 0;
+
+    while (argv[argc])
+        argc++;
+    return options_parse(&o, argc, argv, reason);
+}
+
+Test(options, parse_defaults)
+{
+    cr_assert_eq(PARSE(URL), 0);
+    cr_assert_str_eq(o.url, URL);
+    cr_assert_eq(o.mode, OPTIONS_TALK);
+    cr_assert_eq(o.connections, 100);
+    cr_assert_eq(o.in_flight, 1);
+    cr_assert_eq(o.payload_bytes, 256);
+    cr_assert_eq(o.rate_per_s, 0);
+    cr_assert_eq(o.warmup_ns, NS_PER_S);
+    cr_assert_eq(o.duration_ns, 10 * NS_PER_S);
+    cr_assert_eq(o.drain_ns, 2 * NS_PER_S);
+    cr_assert_eq(o.setup_timeout_ns, 20 * NS_PER_S + 100 * 5 * NS_PER_MS);
+    cr_assert_eq(o.threads, 1);
+    cr_assert_eq(o.pin_count, 0);
+    cr_assert(o.source_addresses_auto);
+    cr_assert_not(o.durable);
+    cr_assert_eq(o.progress_ns, NS_PER_S);
+}
+
+Test(options, parse_closed_loop)
+{
+    cr_assert_eq(PARSE(URL, "-c", "1000", "-w", "64", "-p", "48", "-d", "500ms", "--warmup", "0",
+                       "--drain=2m", "-t", "3", "--pin", "0,2-3", "--seed", "7", "--durable", "-o",
+                       "x.json", "--server-pid", "42"),
+                 0);
+    cr_assert_eq(o.connections, 1000);
+    cr_assert_eq(o.in_flight, 64);
+    cr_assert_eq(o.payload_bytes, 48);
+    cr_assert_eq(o.duration_ns, 500 * NS_PER_MS);
+    cr_assert_eq(o.warmup_ns, 0);
+    cr_assert_eq(o.drain_ns, 120 * NS_PER_S);
+    cr_assert_eq(o.threads, 3);
+    cr_assert_eq(o.pin_count, 3);
+    cr_assert_eq(o.pin[2], 3);
+    cr_assert_eq(o.seed, 7);
+    cr_assert(o.durable);
+    cr_assert_str_eq(o.json_file, "x.json");
+    cr_assert_eq(o.server_pid, 42);
+}
+
+Test(options, parse_open_loop)
+{
+    cr_assert_eq(PARSE(URL, "--rate", "2500.5", "--arrival", "poisson", "--source-addresses", "3"),
+                 0);
+    cr_assert_float_eq(o.rate_per_s, 2500.5, 1e-9);
+    cr_assert_eq(o.arrival, PLAN_POISSON);
+    cr_assert_eq(o.source_addresses, 3);
+    cr_assert_not(o.source_addresses_auto);
+}
+
+Test(options, parse_modes)
+{
+    cr_assert_eq(PARSE(URL, "--mode", "handshake"), 0);
+    cr_assert_eq(o.mode, OPTIONS_HANDSHAKE);
+    cr_assert_eq(PARSE(URL, "--mode", "idle", "--idle-anonymous", "-c", "3"), 0);
+    cr_assert_eq(o.mode, OPTIONS_IDLE);
+    cr_assert(o.idle_anonymous);
+    cr_assert_str_eq(options_mode_name(OPTIONS_IDLE), "idle");
+    cr_assert_str_eq(options_arrival_name(PLAN_POISSON), "poisson");
+}
+
+Test(options, parse_quiet_silences_progress)
+{
+    cr_assert_eq(PARSE(URL, "-q"), 0);
+    cr_assert_eq(o.progress_ns, 0);
+}
+
+struct refusal {
+    const char *args[5];
+    const char *says; // a part of the sentence
+};
+
+static const struct refusal refusals[] = {
+    {{"-c", "10"}, "the relay is missing"},
+    {{URL, "ws://second"}, "one relay at a time"},
+    {{URL, "-c", "0"}, "--connections"},
+    {{URL, "-c", "abc"}, "'abc'"},
+    {{URL, "-c", "10x"}, "'10x'"},
+    {{URL, "-c", "-4"}, "'-4'"},
+    {{URL, "-c", "99999999999999999999999"}, "--connections"},
+    {{URL, "-c", "7"}, "even"},
+    {{URL, "-c", "7", "-m", "handshake"}, "even"},
+    {{URL, "-m", "shout"}, "'shout'"},
+    {{URL, "-w", "0"}, "--in-flight"},
+    {{URL, "-w", "5000"}, "4096"},
+    {{URL, "-p", "47"}, "48"},
+    {{URL, "-p", "70000"}, "--payload"},
+    {{URL, "-r", "0"}, "--rate"},
+    {{URL, "-r", "nan"}, "--rate"},
+    {{URL, "-r", "10", "-w", "2"}, "closed loop"},
+    {{URL, "--arrival", "poisson"}, "belongs to --rate"},
+    {{URL, "-r", "9", "--arrival", "bursty"}, "'bursty'"},
+    {{URL, "-d", "0"}, "--duration"},
+    {{URL, "-d", "10h"}, "'10h'"},
+    {{URL, "-d", "-1s"}, "'-1s'"},
+    {{URL, "-d", "1e300"}, "--duration"},
+    {{URL, "--drain", "soon"}, "--drain"},
+    {{URL, "-m", "idle", "-w", "2"}, "belong to --mode talk"},
+    {{URL, "-m", "handshake", "--durable"}, "belong to --mode talk"},
+    {{URL, "--idle-anonymous"}, "belongs to --mode idle"},
+    {{URL, "-t", "0"}, "--threads"},
+    {{URL, "-c", "4", "-t", "3"}, "too many"},
+    {{URL, "--pin", "one"}, "--pin"},
+    {{URL, "--source-addresses", "many"}, "--source-addresses"},
+    {{URL, "--ca", "x.pem", "--insecure"}, "give one of them"},
+    {{URL, "--server-pid", "0"}, "--server-pid"},
+    {{URL, "--seed", "x"}, "--seed"},
+};
+
+Test(options, parse_refuses_with_a_sentence)
+{
+    for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
+        char *argv[7] = {"sealpost-load"};
+
+        memcpy(argv + 1, refusals[i].args, sizeof refusals[i].args);
+        cr_assert_eq(parse(argv), -EINVAL, "case %zu (%s)", i, refusals[i].says);
+        cr_assert(strstr(reason, refusals[i].says), "case %zu: '%s' lacks '%s'", i, reason,
+                  refusals[i].says);
+        cr_assert_null(strchr(reason, '\n'));
+    }
+}
+
+Test(options, parse_unknown_option_exits_104, .exit_code = EXIT_CODE_BAD_OPTIONS)
+{
+    cr_redirect_stderr();
+    (void)!PARSE(URL, "--no-such-thing");
+}
+
+Test(options, parse_help_exits_0, .exit_code = 0)
+{
+    cr_redirect_stdout();
+    (void)!PARSE("--help");
+    cr_assert_fail("--help goes on");
+}

@@ -1,0 +1,120 @@
+// The generator's judgement of itself: each rule on both sides of its bound.
+#include <criterion/criterion.h>
+#include <string.h>
+
+#include "verdict.h"
+
+static struct verdict v;
+
+static struct verdict_input good(bool open_loop)
+{
+    return (struct verdict_input){.open_loop = open_loop,
+                                  .busiest_pct = 50,
+                                  .schedule_lag_p99_ns = 20 * NS_PER_US,
+                                  .response_p99_ns = 300 * NS_PER_US,
+                                  .scheduled = 10000,
+                                  .sent = 10000,
+                                  .window_ns = 10 * NS_PER_S};
+}
+
+static enum verdict_level judge(struct verdict_input in, const char *says)
+{
+    verdict_judge(&v, &in);
+    cr_assert_eq(v.reason_count, v.level == VERDICT_OK ? 0 : 1);
+    if (v.reason_count > 0)
+        cr_assert(strstr(v.reasons[0], says), "'%s' lacks '%s'", v.reasons[0], says);
+    return v.level;
+}
+
+Test(verdict, judge_ok)
+{
+    cr_assert_eq(judge(good(true), ""), VERDICT_OK);
+    cr_assert_eq(judge(good(false), ""), VERDICT_OK);
+    cr_assert_str_eq(verdict_level_name(VERDICT_LIMITED), "limited");
+}
+
+Test(verdict, judge_sockets)
+{
+    struct verdict_input in = good(false);
+
+    in.sockets_exhausted = true;
+    cr_assert_eq(judge(in, "descriptors"), VERDICT_LIMITED);
+}
+
+Test(verdict, judge_schedule_lag)
+{
+    struct verdict_input in = good(true);
+
+    in.schedule_lag_p99_ns = 2 * NS_PER_MS;
+    in.response_p99_ns = 10 * NS_PER_MS;
+    cr_assert_eq(judge(in, "noticed late"), VERDICT_LIMITED);
+    in.response_p99_ns = 30 * NS_PER_MS;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "a tenth of the response is allowed");
+    in.schedule_lag_p99_ns = 900 * NS_PER_US;
+    in.response_p99_ns = NS_PER_MS;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "a millisecond is allowed");
+    in = good(false);
+    in.schedule_lag_p99_ns = 2 * NS_PER_MS;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "a closed loop has no schedule");
+}
+
+Test(verdict, judge_not_sent)
+{
+    struct verdict_input in = good(true);
+
+    in.sent = 9901;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.sent = 9900;
+    cr_assert_eq(judge(in, "100 of 10000"), VERDICT_SUSPECT);
+}
+
+Test(verdict, judge_busy)
+{
+    struct verdict_input in = good(true);
+
+    in.busiest_pct = 80;
+    cr_assert_eq(judge(in, "80 %"), VERDICT_SUSPECT);
+    in.open_loop = false;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.busiest_pct = 95;
+    cr_assert_eq(judge(in, "may carry more"), VERDICT_SUSPECT);
+}
+
+Test(verdict, judge_stalls)
+{
+    struct verdict_input in = good(false);
+
+    in.stalls = 1;
+    in.stalled_ns = 120 * NS_PER_MS;
+    cr_assert_eq(judge(in, "120 ms"), VERDICT_SUSPECT);
+    in.stalled_ns = 500 * NS_PER_MS;
+    cr_assert_eq(judge(in, "500 ms"), VERDICT_LIMITED);
+}
+
+Test(verdict, judge_steal)
+{
+    struct verdict_input in = good(false);
+
+    in.steal_pct = 4.9;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.steal_pct = 5;
+    cr_assert_eq(judge(in, "hypervisor"), VERDICT_SUSPECT);
+}
+
+Test(verdict, judge_everything_at_once)
+{
+    struct verdict_input in = {.open_loop = true,
+                               .sockets_exhausted = true,
+                               .busiest_pct = 100,
+                               .schedule_lag_p99_ns = NS_PER_S,
+                               .response_p99_ns = NS_PER_S,
+                               .scheduled = 100,
+                               .stalls = 9,
+                               .stalled_ns = 5 * NS_PER_S,
+                               .window_ns = 10 * NS_PER_S,
+                               .steal_pct = 50};
+
+    verdict_judge(&v, &in);
+    cr_assert_eq(v.level, VERDICT_LIMITED);
+    cr_assert_eq(v.reason_count, 6);
+}
