@@ -71,7 +71,13 @@ static inline size_t ws_header_len(uint64_t payload_len, bool masked)
 size_t ws_encode_header(uint8_t *out, enum ws_opcode opcode, uint64_t payload_len,
                         const uint8_t *mask);
 
-// XOR `len` bytes in place with the 4-byte key, starting at key byte 0. Any alignment.
+// XOR `len` bytes with the 4-byte key, starting at key byte 0, from `in` to `out`: the same place,
+// or any place before it, overlapping or not. Any alignment. Moving costs nothing: every byte is
+// read and written anyway, and messages that follow one another can be closed up to one run of
+// bytes.
+void ws_mask_to(uint8_t *out, const uint8_t *in, size_t len, const uint8_t mask[4]);
+
+// The same in place.
 // The kernel is chosen at the first call: the best of avx512, avx2 and portable that the CPU has.
 // The environment's SEALPOST_WS_TIER names another; one the CPU lacks falls back to the next below
 // it, an unknown name is ignored.

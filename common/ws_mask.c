@@ -7,7 +7,7 @@
 #include "ws_mask_impl.h"
 
 // The reference the other kernels are tested against: eight bytes at a time.
-void ws_mask_portable(uint8_t *bytes, size_t len, uint32_t key)
+void ws_mask_portable(uint8_t *out, const uint8_t *in, size_t len, uint32_t key)
 {
     uint64_t wide_key;
     uint8_t key_bytes[sizeof key];
@@ -18,12 +18,12 @@ void ws_mask_portable(uint8_t *bytes, size_t len, uint32_t key)
     memcpy((uint8_t *)&wide_key + sizeof key, &key, sizeof key);
     for (; len - at >= sizeof wide_key; at += sizeof wide_key) {
         uint64_t word;
-        memcpy(&word, bytes + at, sizeof word);
+        memcpy(&word, in + at, sizeof word);
         word ^= wide_key;
-        memcpy(bytes + at, &word, sizeof word);
+        memcpy(out + at, &word, sizeof word);
     }
     for (; at < len; at++)
-        bytes[at] ^= key_bytes[at & 3];
+        out[at] = in[at] ^ key_bytes[at & 3];
 }
 
 static bool has_avx512(void)
@@ -77,12 +77,17 @@ static const struct ws_mask_tier *active_tier(void)
     return tier;
 }
 
-void ws_mask(uint8_t *bytes, size_t len, const uint8_t mask[4])
+void ws_mask_to(uint8_t *out, const uint8_t *in, size_t len, const uint8_t mask[4])
 {
     uint32_t key;
 
     memcpy(&key, mask, sizeof key);
-    active_tier()->mask(bytes, len, key);
+    active_tier()->mask(out, in, len, key);
+}
+
+void ws_mask(uint8_t *bytes, size_t len, const uint8_t mask[4])
+{
+    ws_mask_to(bytes, bytes, len, mask);
 }
 
 const char *ws_mask_tier(void)

@@ -6,27 +6,27 @@
 
 #define VECTOR_BYTES 64u
 
-void ws_mask_avx512(uint8_t *bytes, size_t len, uint32_t key)
+void ws_mask_avx512(uint8_t *out, const uint8_t *in, size_t len, uint32_t key)
 {
     __m512i first_key = _mm512_set1_epi32((int)key);
 
     if (len < VECTOR_BYTES) {
         // Bytes outside the mask are neither read nor written, also across a page's end.
         __mmask64 inside = (1ull << len) - 1;
-        __m512i only = _mm512_maskz_loadu_epi8(inside, bytes);
-        _mm512_mask_storeu_epi8(bytes, inside, _mm512_xor_si512(only, first_key));
+        __m512i only = _mm512_maskz_loadu_epi8(inside, in);
+        _mm512_mask_storeu_epi8(out, inside, _mm512_xor_si512(only, first_key));
         return;
     }
 
-    uint8_t *last_at = bytes + len - VECTOR_BYTES;
+    size_t last_at = len - VECTOR_BYTES;
     __m512i last_key = _mm512_set1_epi32((int)ws_mask_rotate_key(key, len));
-    __m512i first = _mm512_xor_si512(_mm512_loadu_si512(bytes), first_key);
-    __m512i last = _mm512_xor_si512(_mm512_loadu_si512(last_at), last_key);
+    __m512i first = _mm512_xor_si512(_mm512_loadu_si512(in), first_key);
+    __m512i last = _mm512_xor_si512(_mm512_loadu_si512(in + last_at), last_key);
 
-    size_t head = VECTOR_BYTES - ((uintptr_t)bytes & (VECTOR_BYTES - 1));
+    size_t head = VECTOR_BYTES - ((uintptr_t)out & (VECTOR_BYTES - 1));
     __m512i wide_key = _mm512_set1_epi32((int)ws_mask_rotate_key(key, head));
-    for (uint8_t *at = bytes + head; at < last_at; at += VECTOR_BYTES)
-        _mm512_store_si512(at, _mm512_xor_si512(_mm512_load_si512(at), wide_key));
-    _mm512_storeu_si512(bytes, first);
-    _mm512_storeu_si512(last_at, last);
+    for (size_t at = head; at < last_at; at += VECTOR_BYTES)
+        _mm512_store_si512(out + at, _mm512_xor_si512(_mm512_loadu_si512(in + at), wide_key));
+    _mm512_storeu_si512(out, first);
+    _mm512_storeu_si512(out + last_at, last);
 }

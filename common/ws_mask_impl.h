@@ -8,8 +8,10 @@
 
 #include "units.h"
 
-// XOR `len` bytes in place with the key's four bytes, in memory order, starting at the first.
-typedef void ws_mask_kernel(uint8_t *bytes, size_t len, uint32_t key);
+// XOR `len` bytes with the key's four bytes, in memory order, starting at the first. out ≤ in, the
+// ranges may overlap: a kernel goes upwards and stores nothing before it has loaded what stands
+// there.
+typedef void ws_mask_kernel(uint8_t *out, const uint8_t *in, size_t len, uint32_t key);
 
 ws_mask_kernel ws_mask_portable, ws_mask_avx2, ws_mask_avx512;
 

@@ -267,7 +267,8 @@ bool control_link_push(struct worker *w, enum control_event_op op, struct peer p
 static void send_action(struct worker *w, struct conn *c, enum ws_opcode opcode,
                         const struct control_action *action)
 {
-    if (outbox_push_copy(w, c, opcode, action->data, action->len))
+    if (outbox_push_copy(w, c, opcode, action->data, action->len) ||
+        (send_early(w, c) && outbox_push_copy(w, c, opcode, action->data, action->len)))
         return;
     if (!conn_is_alive(c) || c->state == CONN_CLOSING)
         return;

@@ -41,7 +41,7 @@
 #define LIMIT_WORKERS 64u
 #define LIMIT_LISTENERS 16u
 // Connections of one worker: its table of direct descriptors, itself bounded by RLIMIT_NOFILE.
-// Full: the kernel's accept queue holds the rest, accepting rests and goes on.
+// Full: nothing is accepted; the kernel's accept queue holds the rest until a slot is free.
 #define LIMIT_CONNECTIONS_PER_WORKER 65536u
 #define LIMIT_LISTEN_BACKLOG 4096
 
@@ -49,7 +49,7 @@
 // are done, so this bounds a turn. Empty: receiving rests until the next turn.
 #define LIMIT_RECEIVE_BUFFERS 1024u
 #define LIMIT_RECEIVE_BUFFER_BYTES (32u * KIB)
-// Plaintext of TLS connections, for the same time. All out: flushed early; still out: close 1013.
+// Plaintext of TLS connections, for the same time. All out: the turn ends early; still out: closed.
 #define LIMIT_PLAIN_BUFFERS 256u
 #define LIMIT_PLAIN_BUFFER_BYTES (128u * KIB)
 // Records sealed in one turn. Full: flushed early.
@@ -58,11 +58,12 @@
 #define LIMIT_PIECES 65536u
 // Small answers (control text, close frames) copied in one turn. Full: flushed early.
 #define LIMIT_ANSWER_BYTES (4u * MIB)
-// Parts of messages waiting for the rest. Small ones for headers and short messages, large ones for
-// a whole message of any kind. All out: close 1013.
-#define LIMIT_PARTIAL_SMALL_BYTES (1u * KIB)
+// Parts of messages waiting for the rest, also for the turn in which it comes. Small ones: one for
+// each connection. Large ones: a whole message of any kind; all out: the turn ends early; still
+// out: close 1013.
+#define LIMIT_PARTIAL_SMALL_BYTES (4u * KIB)
 #define LIMIT_PARTIAL_LARGE_BYTES (LIMIT_MESSAGE_BYTES + 64u)
-#define LIMIT_PARTIAL_LARGE 1024u
+#define LIMIT_PARTIAL_LARGE 2048u
 // What a slow reader's socket did not take, in chunks. All out: close 1013.
 #define LIMIT_BACKLOG_CHUNK_BYTES (4u * KIB)
 #define LIMIT_BACKLOG_CHUNKS 65536u
@@ -87,6 +88,10 @@
 #define LIMIT_WRITE_MS 10000u     // default of --write-timeout: a full socket without progress
 #define LIMIT_CLOSE_MS 2000u      // from our close frame to the peer's
 #define LIMIT_DRAIN_MS 5000u      // default of --drain: SIGTERM to exit
-#define LIMIT_ACCEPT_REST_MS 100u // after descriptors ran out
+#define LIMIT_ACCEPT_REST_MS 100u // after the system's descriptors ran out
+// Every connection is looked at once in this time, because a reset that comes together with data
+// can leave a multishot receive asleep on a dead socket.
+#define LIMIT_SWEEP_MS 10000u
+#define LIMIT_SWEEP_STEP_MS 100u
 
 #endif

@@ -215,29 +215,32 @@ static uint64_t total(const struct relay *r, enum stats_counter counter)
     return sum;
 }
 
-// Write beside the file and rename, so that a reader never sees half of it.
-static void write_stats(const struct relay *r)
+// Write beside the file and rename, so that a reader never sees half of it. Errors: -errno.
+NODISCARD static int write_stats_file(const struct relay *r)
 {
     char temporary[4096];
     FILE *f;
 
-    if (!r->config.stats_file)
-        return;
     snprintf(temporary, sizeof temporary, "%s.new", r->config.stats_file);
     f = fopen(temporary, "we");
-    if (!f) {
-        log_warn("the statistics cannot be written to %s: %s", temporary, strerror(errno));
-        return;
-    }
+    if (!f)
+        return -errno;
     fputc('{', f);
     for (int i = 0; i < STATS_COUNT; i++)
         fprintf(f, "%s\n  \"%s\": %llu", i > 0 ? "," : "",
                 stats_counter_name((enum stats_counter)i),
                 (unsigned long long)total(r, (enum stats_counter)i));
     fputs("\n}\n", f);
-    if (fclose(f) != 0 || rename(temporary, r->config.stats_file) < 0)
+    return fclose(f) != 0 || rename(temporary, r->config.stats_file) < 0 ? -errno : 0;
+}
+
+static void write_stats(const struct relay *r)
+{
+    int err = r->config.stats_file ? write_stats_file(r) : 0;
+
+    if (err < 0)
         log_warn("the statistics cannot be written to %s: %s", r->config.stats_file,
-                 strerror(errno));
+                 strerror(-err));
 }
 
 static void wait_for_end(const struct relay *r, const sigset_t *ends)
@@ -283,6 +286,7 @@ int main(int argc, char **argv)
     static struct relay relay;
     const char *missing;
     sigset_t ends;
+    int err;
 
     config_parse(&relay.config, argc, argv);
     missing = ring_check_kernel();
@@ -299,6 +303,9 @@ int main(int argc, char **argv)
     pthread_sigmask(SIG_BLOCK, &ends, NULL);
     signal(SIGPIPE, SIG_IGN);
     start_workers(&relay);
+    if (relay.config.stats_file && (err = write_stats_file(&relay)) < 0)
+        fail("the statistics cannot be written to %s: %s; choose another file with --stats",
+             relay.config.stats_file, strerror(-err));
     announce(&relay.config);
     wait_for_end(&relay, &ends);
     log_info("draining");

@@ -10,8 +10,8 @@
 struct worker;
 struct conn;
 
-// `payload` is unmasked, writable, has WS_SERVER_HEADER_MAX_BYTES writable in front, and lives to
-// the turn's end (the worker's current hold).
+// `payload` is unmasked, writable, has room for a server's frame header in front, and lives to the
+// turn's end (the worker's current hold).
 void message_on_data(struct worker *w, struct conn *c, enum ws_opcode opcode, uint8_t *payload,
                      size_t len);
 // Answer `error` with this code for this message id (NULL: none).

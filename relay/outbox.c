@@ -81,15 +81,21 @@ void outbox_arena_reset(struct outbox_arena *a)
 static void push_piece(struct worker *w, struct conn *c, uint8_t *bytes, size_t len, uint32_t flag)
 {
     struct outbox_arena *a = &w->outbox;
-    uint32_t index = a->piece_count++;
+    struct piece *last = c->last_piece == OUTBOX_NONE ? NULL : &a->pieces[c->last_piece];
 
-    assert(index < LIMIT_PIECES);
-    a->pieces[index] = (struct piece){bytes, (uint32_t)len | flag, OUTBOX_NONE};
-    if (c->first_piece == OUTBOX_NONE)
-        c->first_piece = index;
-    else
-        a->pieces[c->last_piece].next = index;
-    c->last_piece = index;
+    if (last && flag == 0 && !(last->len & OUTBOX_SEALED) && last->bytes + last->len == bytes) {
+        last->len += (uint32_t)len; // it follows right behind: one run of bytes
+    } else {
+        uint32_t index = a->piece_count++;
+
+        assert(index < LIMIT_PIECES);
+        a->pieces[index] = (struct piece){bytes, (uint32_t)len | flag, OUTBOX_NONE};
+        if (last)
+            last->next = index;
+        else
+            c->first_piece = index;
+        c->last_piece = index;
+    }
     c->piece_bytes += (uint32_t)len;
     if (c->tls && flag != OUTBOX_SEALED)
         a->to_seal += tls_write_bound(len);

@@ -69,7 +69,7 @@ bool outbox_has_room(const struct outbox_arena *a);
 void outbox_arena_reset(struct outbox_arena *a);
 
 // Queue one WebSocket message. Its header is written right in front of `payload`, where
-// WS_SERVER_HEADER_MAX_BYTES must be writable; both live until the turn's end.
+// ws_header_len(len, false) bytes must be writable; both live until the turn's end.
 // False when the connection's outbox is full; nothing is queued then.
 NODISCARD bool outbox_push_message(struct worker *w, struct conn *c, enum ws_opcode opcode,
                                    uint8_t *payload, size_t len);

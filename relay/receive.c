@@ -142,6 +142,8 @@ static uint8_t *reserve_plain(struct worker *w, size_t bytes)
 {
     struct receive_arena *a = &w->receive;
 
+    if (a->plain_free_count == 0 && LIMIT_PLAIN_BUFFER_BYTES - a->plain_used < bytes)
+        send_end_turn_early(w); // brings the turn's buffers back
     if (a->plain_current == LIMIT_PLAIN_BUFFERS ||
         LIMIT_PLAIN_BUFFER_BYTES - a->plain_used < bytes) {
         if (a->plain_free_count == 0)
@@ -204,13 +206,18 @@ static ssize_t decode_frame(const struct conn *c, struct ws_frame *frame, const 
     return ws_decode_header(frame, bytes, len, WS_FROM_CLIENT, limit);
 }
 
-static void on_frame(struct worker *w, struct conn *c, const struct ws_frame *frame, uint8_t *bytes)
+// Unmasking writes each payload as far to the front as the server's shorter headers allow (*to, at
+// most `bytes`): messages that follow one another close up, and go out as one run of bytes.
+static void on_frame(struct worker *w, struct conn *c, const struct ws_frame *frame, uint8_t *bytes,
+                     uint8_t **to)
 {
-    uint8_t *payload = bytes + frame->header_len;
     bool whole_data = frame->fin && (frame->opcode == WS_BINARY || frame->opcode == WS_TEXT);
 
     if (whole_data && !c->in_fragments) {
-        ws_mask(payload, frame->payload_len, frame->mask);
+        uint8_t *payload = *to + ws_header_len(frame->payload_len, false);
+
+        ws_mask_to(payload, bytes + frame->header_len, frame->payload_len, frame->mask);
+        *to = payload + frame->payload_len;
         message_on_data(w, c, (enum ws_opcode)frame->opcode, payload, frame->payload_len);
     } else {
         events_on_frame(w, c, frame, bytes, frame->header_len + frame->payload_len);
@@ -228,8 +235,13 @@ void receive_drop_partial(struct worker *w, struct conn *c)
 static struct partial *new_partial(struct worker *w, size_t bytes)
 {
     bool large = bytes > LIMIT_PARTIAL_SMALL_BYTES;
-    struct partial *p = pool_get(large ? &w->receive.large : &w->receive.small);
+    struct pool *pool = large ? &w->receive.large : &w->receive.small;
+    struct partial *p = pool_get(pool);
 
+    if (!p) {
+        send_end_turn_early(w); // completed ones are held until then
+        p = pool_get(pool);
+    }
     if (p) {
         p->len = 0;
         p->cap = large ? LIMIT_PARTIAL_LARGE_BYTES : LIMIT_PARTIAL_SMALL_BYTES;
@@ -289,12 +301,13 @@ static size_t complete_partial(struct worker *w, struct conn *c, const uint8_t *
         if (header_len > 0 && p->len == want) {
             struct hold around = w->receive.current;
             struct hold own = {.kind = HOLD_PARTIAL, .partial = p};
+            uint8_t *to = p->bytes;
 
             c->partial = NULL;
             if (!c->in_fragments)
                 c->message_deadline_ns = 0;
             w->receive.current = own;
-            on_frame(w, c, &frame, p->bytes);
+            on_frame(w, c, &frame, p->bytes, &to);
             receive_hold_until_turn_end(w, own);
             w->receive.current = around;
             return used;
@@ -315,6 +328,7 @@ static void on_frames(struct worker *w, struct conn *c, uint8_t *bytes, size_t l
 {
     struct hold here = w->receive.current;
     size_t at = c->partial ? complete_partial(w, c, bytes, len) : 0;
+    uint8_t *to = bytes + at;
 
     while (at < len && c->state == CONN_OPEN) {
         struct ws_frame frame;
@@ -330,7 +344,7 @@ static void on_frames(struct worker *w, struct conn *c, uint8_t *bytes, size_t l
             return;
         }
         w->receive.current = here;
-        on_frame(w, c, &frame, bytes + at);
+        on_frame(w, c, &frame, bytes + at, &to);
         at += (size_t)header_len + frame.payload_len;
         send_make_room(w);
     }
@@ -477,7 +491,7 @@ static void on_data(struct worker *w, struct conn *c, uint16_t id, size_t len)
     w->receive.current = (struct hold){.kind = HOLD_NONE};
 }
 
-static void on_end(struct worker *w, struct conn *c, int result)
+void receive_ended(struct worker *w, struct conn *c, int result)
 {
     if (c->state == CONN_CLOSING) {
         // What we had to say may still be on its way.
@@ -510,7 +524,7 @@ void receive_complete(struct worker *w, struct conn *c, int result, uint32_t cqe
         // A state, not a failure: the turn's buffers come back at its end.
         stats_bump(&w->stats, STATS_receive_out_of_buffers);
     } else if (result <= 0) {
-        on_end(w, c, result);
+        receive_ended(w, c, result);
     }
     if (!more) {
         bool again = conn_is_alive(c) && (result > 0 || result == -ENOBUFS);

@@ -52,6 +52,8 @@ void receive_arena_free(struct receive_arena *a);
 
 // A completion of the multishot receive: bytes in buffer `id`, end of stream (0) or -errno.
 void receive_complete(struct worker *w, struct conn *c, int result, uint32_t cqe_flags);
+// The peer's side ended (0) or failed (-errno).
+void receive_ended(struct worker *w, struct conn *c, int result);
 // Have a partial message, if any, forgotten.
 void receive_drop_partial(struct worker *w, struct conn *c);
 // Copy bytes into memory that lives to the turn's end, WS_SERVER_HEADER_MAX_BYTES free in front,

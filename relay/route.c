@@ -8,12 +8,15 @@
 #include "mailbox.h"
 #include "message.h"
 #include "outbox.h"
+#include "send.h"
 #include "worker.h"
 
 static enum route_result deliver(struct worker *w, struct conn *recipient, uint8_t *message,
                                  size_t len)
 {
-    if (!outbox_push_message(w, recipient, WS_BINARY, message, len))
+    // Full because of this turn alone says nothing about the reader: ask its socket first.
+    if (!outbox_push_message(w, recipient, WS_BINARY, message, len) &&
+        !(send_early(w, recipient) && outbox_push_message(w, recipient, WS_BINARY, message, len)))
         return ROUTE_BUSY;
     stats_bump(&w->stats, STATS_envelopes_forwarded);
     return ROUTE_DELIVERED;

@@ -257,14 +257,29 @@ void send_release_turn(struct worker *w)
     outbox_arena_reset(&w->outbox);
 }
 
-void send_make_room(struct worker *w)
+void send_end_turn_early(struct worker *w)
 {
-    if (outbox_has_room(&w->outbox))
-        return;
     do {
         send_flush(w);
         io_uring_submit(&w->ring.uring);
         worker_reap_sends(w);
     } while (w->outbox.in_flight > 0 || !list_is_empty(&w->dirty));
     send_release_turn(w);
+}
+
+void send_make_room(struct worker *w)
+{
+    if (!outbox_has_room(&w->outbox))
+        send_end_turn_early(w);
+}
+
+bool send_early(struct worker *w, struct conn *c)
+{
+    if (!conn_is_alive(c) || c->backlog_first || c->sending || c->first_piece == OUTBOX_NONE)
+        return false;
+    list_remove(&c->dirty);
+    flush(w, c);
+    io_uring_submit(&w->ring.uring);
+    worker_reap_sends(w);
+    return true;
 }

@@ -26,39 +26,71 @@
 
 // ---- accepting ----------------------------------------------------------------------------------
 
+// A multishot accept takes all that is queued before we hear of the first, and closes those that
+// find no slot. So it is used only while there are slots for everything the queues can hold; with
+// fewer, accepts go one by one, never more under way than free slots.
+static bool has_slots_for_many(const struct worker *w)
+{
+    return w->conn_count - w->live > LIMIT_LISTEN_BACKLOG * w->listener_count;
+}
+
 static void submit_accept(struct worker *w, uint32_t listener)
 {
     struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
 
-    io_uring_prep_multishot_accept_direct(sqe, w->listeners[listener], NULL, NULL, 0);
+    if (has_slots_for_many(w)) {
+        io_uring_prep_multishot_accept_direct(sqe, w->listeners[listener], NULL, NULL, 0);
+        w->accepting_many |= 1u << listener;
+    } else {
+        io_uring_prep_accept_direct(sqe, w->listeners[listener], NULL, NULL, 0,
+                                    IORING_FILE_INDEX_ALLOC);
+    }
     io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_ACCEPT, 0, listener));
     w->accepting |= 1u << listener;
 }
 
-static void resume_accepting(struct worker *w)
+static void cancel_accept(struct worker *w, uint32_t listener)
 {
+    struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
+
+    io_uring_prep_cancel64(sqe, ring_tag(WORKER_OP_ACCEPT, 0, listener), 0);
+    io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_CANCEL, 0, 0));
+    w->accepting_many &= ~(1u << listener);
+}
+
+// Once per turn: arm what can be armed, and go from many to single accepts in time.
+static void keep_accepting(struct worker *w)
+{
+    uint32_t all = (1u << w->listener_count) - 1;
+
     if (w->drain_seen)
         return;
-    for (uint32_t i = 0; i < w->listener_count; i++)
-        if (!(w->accepting & 1u << i))
+    if (w->accepting_many != 0 && !has_slots_for_many(w))
+        for (uint32_t i = 0; i < w->listener_count; i++)
+            if (w->accepting_many & 1u << i)
+                cancel_accept(w, i);
+    if (w->accepting == all || timer_is_armed(&w->accept_rest))
+        return;
+    for (uint32_t i = 0; i < w->listener_count; i++) {
+        uint32_t under_way = (uint32_t)__builtin_popcount(w->accepting);
+
+        if (!(w->accepting & 1u << i) && w->conn_count - w->live > under_way)
             submit_accept(w, i);
+    }
 }
 
 static void accept_complete(struct worker *w, uint32_t listener, int result, uint32_t flags)
 {
-    if (!(flags & IORING_CQE_F_MORE))
+    if (!(flags & IORING_CQE_F_MORE)) {
         w->accepting &= ~(1u << listener);
-    if (result >= 0)
+        w->accepting_many &= ~(1u << listener);
+    }
+    if (result >= 0) {
         conn_open(w, (uint32_t)result, w->config->listeners[listener].tls);
-    else if (result == -ENFILE || result == -EMFILE)
+    } else if (result == -ENFILE || result == -EMFILE || result == -ENOMEM || result == -ENOBUFS) {
         stats_bump(&w->stats, STATS_accept_paused_descriptors);
-    if (flags & IORING_CQE_F_MORE)
-        return;
-    // A client that left before it was accepted is no reason to rest.
-    if (result >= 0 || result == -ECONNABORTED)
-        resume_accepting(w);
-    else if (!w->drain_seen)
         timer_arm(&w->wheel, &w->accept_rest, w->now_ns + LIMIT_ACCEPT_REST_MS * NS_PER_MS);
+    }
 }
 
 // ---- completions --------------------------------------------------------------------------------
@@ -116,7 +148,7 @@ static void complete(struct worker *w, const struct worker_completion *done)
     struct conn *c = NULL;
 
     if (op == WORKER_OP_RECEIVE || op == WORKER_OP_SEND || op == WORKER_OP_WRITABLE ||
-        op == WORKER_OP_SHUTDOWN || op == WORKER_OP_CLOSE) {
+        op == WORKER_OP_SHUTDOWN || op == WORKER_OP_CLOSE || op == WORKER_OP_PEEK) {
         // A slot is not given away before all of its operations are back.
         c = conn_find(w, slot, ring_tag_generation(done->tag));
         assert(c);
@@ -147,6 +179,12 @@ static void complete(struct worker *w, const struct worker_completion *done)
         break;
     case WORKER_OP_CANCEL:
         break;
+    case WORKER_OP_PEEK:
+        // With bytes there, or nothing, the receive does its work.
+        if (done->result == 0 || (done->result < 0 && done->result != -EAGAIN))
+            receive_ended(w, c, done->result);
+        conn_operation_done(w, c);
+        break;
     }
 }
 
@@ -173,12 +211,36 @@ void worker_reap_sends(struct worker *w)
 
 // ---- timers -------------------------------------------------------------------------------------
 
+// Look at the next few connections: a dead socket whose end the receive missed shows to a peek.
+static void sweep(struct worker *w)
+{
+    uint32_t step = w->conn_count / (LIMIT_SWEEP_MS / LIMIT_SWEEP_STEP_MS) + 1;
+
+    timer_arm(&w->wheel, &w->sweep, w->now_ns + LIMIT_SWEEP_STEP_MS * NS_PER_MS);
+    for (uint32_t i = 0; i < step; i++) {
+        struct conn *c = &w->conns[w->sweep_slot];
+        struct io_uring_sqe *sqe;
+
+        w->sweep_slot = (w->sweep_slot + 1) % w->conn_count;
+        if (!conn_is_alive(c) || !c->receiving || c->deferred > 0)
+            continue;
+        sqe = ring_get_sqe(&w->ring);
+        io_uring_prep_recv(sqe, (int)c->slot, &w->peeked, sizeof w->peeked,
+                           MSG_PEEK | MSG_DONTWAIT);
+        sqe->flags |= IOSQE_FIXED_FILE;
+        io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_PEEK, c->generation, c->slot));
+        c->operations++;
+    }
+}
+
 static void timer_fired(struct timer *t, void *ctx)
 {
     struct worker *w = ctx;
 
-    if (t == &w->accept_rest)
-        resume_accepting(w);
+    if (t == &w->sweep)
+        sweep(w);
+    else if (t == &w->accept_rest)
+        return; // keep_accepting sees that it is over
     else
         conn_timer_fired(w, CONTAINER_OF(t, struct conn, timer));
 }
@@ -190,12 +252,9 @@ static void begin_drain(struct worker *w)
     w->drain_seen = true;
     w->drain_deadline_ns = w->now_ns + w->config->drain_ms * NS_PER_MS;
     timer_cancel(&w->wheel, &w->accept_rest);
-    for (uint32_t i = 0; i < w->listener_count; i++) {
-        struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
-
-        io_uring_prep_cancel64(sqe, ring_tag(WORKER_OP_ACCEPT, 0, i), 0);
-        io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_CANCEL, 0, 0));
-    }
+    for (uint32_t i = 0; i < w->listener_count; i++)
+        if (w->accepting & 1u << i)
+            cancel_accept(w, i);
     for (uint32_t i = 0; i < w->conn_count; i++) {
         struct conn *c = &w->conns[i];
 
@@ -284,6 +343,7 @@ static void turn(struct worker *w)
     conn_retry_farewells(w);
     timer_wheel_advance(&w->wheel, w->now_ns, timer_fired, w);
     rearm_receives(w);
+    keep_accepting(w);
     send_flush(w);
     if (w->outbox.in_flight == 0)
         send_release_turn(w); // nothing was sent, nothing to wait for
@@ -295,7 +355,8 @@ static void loop(struct worker *w)
 {
     w->now_ns = clock_now_ns();
     submit_wake(w);
-    resume_accepting(w);
+    keep_accepting(w);
+    timer_arm(&w->wheel, &w->sweep, w->now_ns + LIMIT_SWEEP_STEP_MS * NS_PER_MS);
     while (!is_drained(w)) {
         wait_for_work(w);
         turn(w);
@@ -386,6 +447,7 @@ int worker_start(struct worker *w)
     list_init(&w->rearm);
     list_init(&w->farewell);
     timer_init(&w->accept_rest);
+    timer_init(&w->sweep);
     timer_wheel_init(&w->wheel, clock_now_ns());
     w->start_what = "an eventfd";
     err = waker_init(&w->waker, 0);

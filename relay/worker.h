@@ -61,8 +61,12 @@ struct worker {
 
     int listeners[LIMIT_LISTENERS];
     uint32_t listener_count;
-    uint32_t accepting; // listeners with a multishot accept armed
+    uint32_t accepting;      // bits: listeners with an accept armed
+    uint32_t accepting_many; // bits: … a multishot one
     struct timer accept_rest;
+    struct timer sweep;
+    uint32_t sweep_slot; // next to look at
+    uint8_t peeked;
 
     struct waker waker;
     uint64_t waker_value;

@@ -198,9 +198,10 @@ static uint8_t *map_guarded(size_t size_bytes, size_t page_bytes)
     return base + page_bytes;
 }
 
-// Mask the `len` bytes at `at` and compare all of the area with a byte loop's result.
-static void check_mask(const struct ws_mask_tier *tier, uint8_t *area, size_t area_bytes,
-                       uint8_t *at, size_t len)
+// Mask the `len` bytes at `at` to `back` bytes before and compare all of the area with a byte
+// loop's result.
+static void check_mask_to(const struct ws_mask_tier *tier, uint8_t *area, size_t area_bytes,
+                          uint8_t *at, size_t back, size_t len)
 {
     static const uint8_t key_bytes[4] = {0x37, 0xFA, 0x21, 0x3D};
     static uint8_t expected[256 * 1024];
@@ -210,11 +211,17 @@ static void check_mask(const struct ws_mask_tier *tier, uint8_t *area, size_t ar
     for (size_t i = 0; i < area_bytes; i++)
         expected[i] = area[i] = (uint8_t)(i * 7 + len);
     for (size_t i = 0; i < len; i++)
-        expected[from + i] ^= key_bytes[i % 4];
+        expected[from - back + i] = area[from + i] ^ key_bytes[i % 4];
     memcpy(&key, key_bytes, sizeof key);
-    tier->mask(at, len, key);
-    cr_assert_eq(memcmp(area, expected, area_bytes), 0, "%s, %zu bytes at offset %zu", tier->name,
-                 len, from);
+    tier->mask(at - back, at, len, key);
+    cr_assert_eq(memcmp(area, expected, area_bytes), 0, "%s, %zu bytes at offset %zu, %zu back",
+                 tier->name, len, from, back);
+}
+
+static void check_mask(const struct ws_mask_tier *tier, uint8_t *area, size_t area_bytes,
+                       uint8_t *at, size_t len)
+{
+    check_mask_to(tier, area, area_bytes, at, 0, len);
 }
 
 static void check_tier(const char *name)
@@ -233,12 +240,20 @@ static void check_tier(const char *name)
         check_mask(tier, area, page_bytes, area + page_bytes - len, len);
         for (size_t offset = 0; offset < 64; offset++)
             check_mask(tier, area, page_bytes, area + 1024 + offset, len);
+        // Moved down by little, by more than a vector, and without overlap.
+        for (size_t back = 1; back <= 200; back += back < 70 ? 1 : 37) {
+            check_mask_to(tier, area, page_bytes, area + back, back, len);
+            check_mask_to(tier, area, page_bytes, area + page_bytes - len, back, len);
+        }
+        check_mask_to(tier, area, page_bytes, area + 2048 + 5, 1000, len);
     }
     area = map_guarded(large_bytes, page_bytes);
     for (size_t i = 0; i < COUNT_OF(large); i++) {
         check_mask(tier, area, large_bytes, area, large[i]);
         check_mask(tier, area, large_bytes, area + large_bytes - large[i], large[i]);
         check_mask(tier, area, large_bytes, area + 13, large[i]);
+        check_mask_to(tier, area, large_bytes, area + large_bytes - large[i], 4, large[i]);
+        check_mask_to(tier, area, large_bytes, area + 1000, 999, large[i]);
     }
 }
 
@@ -267,7 +282,7 @@ Test(ws_mask, every_key_byte_at_every_phase)
             uint32_t key;
 
             memcpy(&key, (uint8_t[]){1, 2, 3, 4}, sizeof key);
-            ws_mask_tiers[t].mask(bytes, len, key);
+            ws_mask_tiers[t].mask(bytes, bytes, len, key);
             for (size_t i = 0; i < sizeof bytes; i++)
                 cr_assert_eq(bytes[i], i < len ? i % 4 + 1 : 0);
         }
