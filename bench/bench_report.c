@@ -146,6 +146,7 @@ int bench_report_write_json(const struct bench_report *r, const char *path)
             yyjson_mut_obj_add_str(doc, obj, "server", r->idle[i].server);
             yyjson_mut_obj_add_uint(doc, obj, "connections", r->idle[i].connections);
             add_real(doc, obj, "rss_bytes_per_conn", r->idle[i].rss_bytes_per_conn);
+            add_real(doc, obj, "marginal_bytes_per_conn", r->idle[i].marginal_bytes_per_conn);
         }
     }
     done = yyjson_mut_write_file(path, doc, YYJSON_WRITE_PRETTY, NULL, NULL);
@@ -213,7 +214,7 @@ static void print_failures(const struct bench_report *r, FILE *out)
 
 void bench_report_print_table(const struct bench_report *r, FILE *out)
 {
-    char text[32];
+    char text[32], text_all[32];
 
     fprintf(out, "| %-9s | %-9s | %10s | %21s | %6s | %9s | %6s | %7s | %7s | %6s | all |\n",
             "pattern", "server", "messages/s", "lowest-highest", "to raw", "server ns", "to raw",
@@ -229,9 +230,12 @@ void bench_report_print_table(const struct bench_report *r, FILE *out)
         fprintf(out, "Full handshakes through relay-ws: %s/s.\n",
                 grouped(r->handshakes_per_s, text));
     for (unsigned i = 0; i < r->idle_count; i++)
-        fprintf(out, "Idle %s connections (%u): %s resident bytes of the relay each.\n",
+        fprintf(out,
+                "Idle, logged-in %s connections (%u): %s bytes of the relay each above its fixed "
+                "pools, %s with the pools they touched.\n",
                 r->idle[i].server, r->idle[i].connections,
-                grouped(r->idle[i].rss_bytes_per_conn, text));
+                grouped(r->idle[i].marginal_bytes_per_conn, text),
+                grouped(r->idle[i].rss_bytes_per_conn, text_all));
     if (!isnan(r->handshakes_per_s) || r->idle_count > 0)
         fputc('\n', out);
     fprintf(

@@ -24,7 +24,9 @@ struct bench_report_env {
 struct bench_idle_row {
     const char *server;
     unsigned connections;
-    double rss_bytes_per_conn;
+    double
+        rss_bytes_per_conn; // growth since the relay's start ÷ connections, touched pools included
+    double marginal_bytes_per_conn; // growth from a third of the connections to all, ÷ that many
 };
 
 struct bench_report {

@@ -112,12 +112,13 @@ static void extend_handshake(struct bench_run *run, struct bench_command *c, con
     bench_command_add(c, "--duration", c->seconds);
 }
 
-static void extend_idle(struct bench_run *run, struct bench_command *c, const void *context)
+static void extend_idle(struct bench_run *run, struct bench_command *c, const void *connections)
 {
-    (void)context;
-    snprintf(c->connections, sizeof c->connections, "%u", run->options.idle_connections);
+    (void)run;
+    snprintf(c->connections, sizeof c->connections, "%u", *(const unsigned *)connections);
     bench_command_add(c, "--mode", "idle");
     bench_command_add(c, "--connections", c->connections);
+    bench_command_add(c, "--duration", c->seconds);
 }
 
 static int measure_handshakes(struct bench_run *run)
@@ -139,27 +140,46 @@ static int measure_handshakes(struct bench_run *run)
     return 0;
 }
 
-static int measure_idle(struct bench_run *run, const struct bench_server_kind *kind)
+// Resident bytes of a fresh relay with so many idle connections, and what each added.
+static int measure_rss(struct bench_run *run, const struct bench_server_kind *kind,
+                       unsigned connections, double *rss_bytes, double *bytes_per_conn)
 {
-    struct bench_idle_row *row = &run->report.idle[run->report.idle_count];
     char *text;
     size_t len;
-    int err = bench_run_phase(run, kind, extend_idle, NULL, &text, &len);
+    int err = bench_run_phase(run, kind, extend_idle, &connections, &text, &len);
 
     if (err < 0)
         return err;
-    *row = (struct bench_idle_row){.server = kind->name,
-                                   .connections = run->options.idle_connections,
-                                   .rss_bytes_per_conn =
-                                       bench_json_number(text, len, "server.rss_bytes_per_conn")};
+    *rss_bytes = bench_json_number(text, len, "server.rss_bytes");
+    *bytes_per_conn = bench_json_number(text, len, "server.rss_bytes_per_conn");
     free(text);
-    if (isnan(row->rss_bytes_per_conn)) {
-        fprintf(stderr, "bench: the client's result has no server.rss_bytes_per_conn\n");
-        return -EBADMSG;
-    }
+    if (!isnan(*rss_bytes) && !isnan(*bytes_per_conn))
+        return 0;
+    fprintf(stderr, "bench: the client's result has no server.rss_bytes\n");
+    return -EBADMSG;
+}
+
+// What a connection costs above the relay's fixed pools is what the later ones add: by a third of
+// them the pools have been touched.
+static int measure_idle(struct bench_run *run, const struct bench_server_kind *kind)
+{
+    struct bench_idle_row *row = &run->report.idle[run->report.idle_count];
+    unsigned all = run->options.idle_connections, third = all / 3 + 1;
+    double rss_third, rss_all, per_conn;
+    int err = measure_rss(run, kind, third, &rss_third, &per_conn);
+
+    if (err == 0)
+        err = measure_rss(run, kind, all, &rss_all, &per_conn);
+    if (err < 0)
+        return err;
+    *row =
+        (struct bench_idle_row){.server = kind->name,
+                                .connections = all,
+                                .rss_bytes_per_conn = per_conn,
+                                .marginal_bytes_per_conn = (rss_all - rss_third) / (all - third)};
     run->report.idle_count++;
-    fprintf(stderr, "bench: idle  %s  %.0f resident bytes for each connection\n", kind->name,
-            row->rss_bytes_per_conn);
+    fprintf(stderr, "bench: idle  %s  %.0f bytes for each connection above the fixed pools\n",
+            kind->name, row->marginal_bytes_per_conn);
     return 0;
 }
 

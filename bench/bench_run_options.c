@@ -142,7 +142,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_IDLE_CONNECTIONS:
         o->idle_connections =
-            (unsigned)bench_number_parse(state, "--idle-connections", arg, 1, 1000000);
+            (unsigned)bench_number_parse(state, "--idle-connections", arg, 6, 1000000);
         return 0;
     default:
         return parse_place(key, arg, state);

@@ -46,7 +46,7 @@ static void conn_move(struct worker *w, struct conn *c, enum conn_state to)
     if (from == CONN_OPEN)
         events_drop(c);
     if (to == CONN_CLOSING || to == CONN_DEAD) {
-        c->authenticated = false;
+        c->logged_in = c->reachable = false;
         c->message_deadline_ns = 0;
         receive_drop_partial(w, c);
     }
@@ -153,7 +153,7 @@ void conn_logged_in(struct worker *w, struct conn *c, const uint8_t mailbox[WIRE
 {
     (void)w;
     memcpy(c->mailbox, mailbox, WIRE_MAILBOX_BYTES);
-    c->authenticated = true;
+    c->logged_in = true;
     c->phase_deadline_ns = 0;
 }
 

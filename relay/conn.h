@@ -37,15 +37,16 @@ struct conn {
     uint16_t deferred;   // receives put off to a later turn
     uint16_t operations; // of this connection in the ring; the descriptor closes at 0
 
-    bool receiving : 1;     // multishot receive armed
-    bool sending : 1;       // a send is in the ring
-    bool polling : 1;       // waits for the socket to take more
-    bool shut : 1;          // our side is shut down
-    bool notified : 1;      // TLS close_notify is sealed: nothing can follow
-    bool echo : 1;          // the resource is /echo
-    bool authenticated : 1; // `mailbox` is ours
-    bool known : 1;         // the control plane heard of it and must hear of its end
-    bool in_fragments : 1;  // a fragmented message is under way, `events` holds it
+    bool receiving : 1;    // multishot receive armed
+    bool sending : 1;      // a send is in the ring
+    bool polling : 1;      // waits for the socket to take more
+    bool shut : 1;         // our side is shut down
+    bool notified : 1;     // TLS close_notify is sealed: nothing can follow
+    bool echo : 1;         // the resource is /echo
+    bool logged_in : 1;    // `mailbox` is ours, envelopes are taken
+    bool reachable : 1;    // the login is answered: envelopes may come now
+    bool known : 1;        // the control plane heard of it and must hear of its end
+    bool in_fragments : 1; // a fragmented message is under way, `events` holds it
 
     struct tls *tls; // NULL on ws
     union {

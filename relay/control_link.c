@@ -303,6 +303,8 @@ static void carry_out(struct worker *w, const struct control_action *action)
     switch (action->op) {
     case CONTROL_SEND_TEXT:
         send_action(w, c, WS_TEXT, action);
+        // The answer to the login stands before the first envelope.
+        c->reachable = c->logged_in;
         break;
     case CONTROL_SEND_ENVELOPE:
         send_action(w, c, WS_BINARY, action);

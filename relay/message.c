@@ -9,6 +9,7 @@
 #include "control_link.h"
 #include "outbox.h"
 #include "route.h"
+#include "send.h"
 #include "wire.h"
 #include "worker.h"
 
@@ -28,8 +29,10 @@ void message_refuse(struct worker *w, struct conn *c, const char *code, const ch
     len =
         snprintf(json, sizeof json, "{\"type\":\"error\",\"code\":\"%s\",\"message\":\"%s\"%s%s%s}",
                  code, text, message_id ? ",\"message_id\":\"" : "", id, message_id ? "\"" : "");
-    if (!outbox_push_copy(w, c, WS_TEXT, json, (size_t)len) && conn_is_alive(c) &&
-        c->state != CONN_CLOSING) {
+    if (outbox_push_copy(w, c, WS_TEXT, json, (size_t)len) ||
+        (send_early(w, c) && outbox_push_copy(w, c, WS_TEXT, json, (size_t)len)))
+        return;
+    if (conn_is_alive(c) && c->state != CONN_CLOSING) {
         // Who cannot even take its refusals is not reading.
         stats_bump(&w->stats, STATS_closed_outbox_full);
         conn_close(w, c, 4408);
@@ -66,7 +69,7 @@ static void on_envelope(struct worker *w, struct conn *c, uint8_t *message, size
     struct wire_envelope envelope;
     ssize_t used;
 
-    if (!c->authenticated) {
+    if (!c->logged_in) {
         stats_bump(&w->stats, STATS_envelope_before_login);
         message_refuse(w, c, "not_logged_in", "log in before sending envelopes", NULL);
         conn_close(w, c, 4401);
@@ -89,10 +92,13 @@ static void on_envelope(struct worker *w, struct conn *c, uint8_t *message, size
 static void on_echo(struct worker *w, struct conn *c, enum ws_opcode opcode, uint8_t *payload,
                     size_t len)
 {
-    if (outbox_push_message(w, c, opcode, payload, len)) {
+    if (outbox_push_message(w, c, opcode, payload, len) ||
+        (send_early(w, c) && outbox_push_message(w, c, opcode, payload, len))) {
         stats_bump(&w->stats, STATS_envelopes_echoed);
         return;
     }
+    if (!conn_is_alive(c))
+        return;
     stats_bump(&w->stats, STATS_closed_outbox_full);
     conn_close(w, c, 4408);
 }

@@ -165,7 +165,8 @@ uint8_t *receive_copy(struct worker *w, const uint8_t *bytes, size_t len)
 
     if (!at)
         return NULL;
-    memcpy(at + HEADROOM, bytes, len);
+    if (len > 0) // an empty message may have no address
+        memcpy(at + HEADROOM, bytes, len);
     w->receive.plain_used += (uint32_t)(HEADROOM + len);
     return at + HEADROOM;
 }

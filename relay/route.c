@@ -27,7 +27,7 @@ enum route_result route_deliver(struct worker *w, uint32_t slot, uint32_t genera
 {
     struct conn *recipient = conn_find(w, slot, generation);
 
-    if (!recipient || !recipient->authenticated)
+    if (!recipient || !recipient->reachable)
         return ROUTE_ABSENT;
     return deliver(w, recipient, message, len);
 }
@@ -37,7 +37,7 @@ static struct conn *cached_recipient(struct worker *w, const struct conn *sender
                                      const uint8_t *mailbox)
 {
     struct conn *c = &w->conns[sender->route_slot];
-    bool same = c->generation == sender->route_generation && c->authenticated &&
+    bool same = c->generation == sender->route_generation && c->reachable &&
                 memcmp(c->mailbox, mailbox, WIRE_MAILBOX_BYTES) == 0;
 
     return same ? c : NULL;

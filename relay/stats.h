@@ -12,7 +12,7 @@
 #define STATS_COUNTERS(X)                                                                          \
     X(connections_accepted)                                                                        \
     X(connections_closed)                                                                          \
-    X(accept_paused_descriptors) /* no descriptor left: accepting rests, then goes on */           \
+    X(accept_paused_descriptors) /* every slot taken, or none to be had: accepting rests */        \
     X(refused_full)              /* 503: no slot, no handshake object, or draining */              \
     X(tls_handshakes)                                                                              \
     X(tls_failed)                                                                                  \

@@ -69,6 +69,9 @@ static void keep_accepting(struct worker *w)
         for (uint32_t i = 0; i < w->listener_count; i++)
             if (w->accepting_many & 1u << i)
                 cancel_accept(w, i);
+    if (w->live == w->conn_count && !w->accept_full)
+        stats_bump(&w->stats, STATS_accept_paused_descriptors);
+    w->accept_full = w->live == w->conn_count;
     if (w->accepting == all || timer_is_armed(&w->accept_rest))
         return;
     for (uint32_t i = 0; i < w->listener_count; i++) {

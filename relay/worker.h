@@ -63,6 +63,7 @@ struct worker {
     uint32_t listener_count;
     uint32_t accepting;      // bits: listeners with an accept armed
     uint32_t accepting_many; // bits: … a multishot one
+    bool accept_full;        // every slot is taken
     struct timer accept_rest;
     struct timer sweep;
     uint32_t sweep_slot; // next to look at

@@ -32,7 +32,7 @@ enum control_action_op {
     CONTROL_SEND_ENVELOPE, // data: envelope, sent as one binary message
     CONTROL_ROUTE,         // data: valid transient envelope that came in by `relay`: route as if
                            // the peer had sent it in binary
-    CONTROL_LOGGED_IN,     // mailbox is the connection's from now on
+    CONTROL_LOGGED_IN,     // mailbox is the connection's; the next text is the answer to the login
     CONTROL_CLOSE,         // close with close_code after what was sent before
 };
 
