@@ -1,0 +1,32 @@
+# sealpost_integration_test(<file> <seconds> [label...]): test_<file>.py against this build's
+# programs, one ctest each. Debian's Python has the packages it needs.
+function(sealpost_integration_test name timeout_s)
+  add_test(NAME integration.${name}
+    COMMAND /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
+      ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/test_${name}.py)
+  set_tests_properties(integration.${name} PROPERTIES
+    ENVIRONMENT SEALPOST_BIN_DIR=${CMAKE_BINARY_DIR}
+    TIMEOUT ${timeout_s}
+    LABELS "integration;${ARGN}"
+    # They measure time and load both processors.
+    RUN_SERIAL TRUE)
+endfunction()
+
+sealpost_integration_test(login 120)
+sealpost_integration_test(conversation 120)
+sealpost_integration_test(control 120)
+sealpost_integration_test(durable 120)
+sealpost_integration_test(malformed_frames 240)
+sealpost_integration_test(malformed_messages 240)
+sealpost_integration_test(framing 240)
+sealpost_integration_test(http 240)
+sealpost_integration_test(echo 120)
+sealpost_integration_test(tls 120)
+sealpost_integration_test(timeouts 120)
+sealpost_integration_test(slow_readers 300)
+sealpost_integration_test(robustness 300)
+sealpost_integration_test(drain 120)
+sealpost_integration_test(options 240)
+sealpost_integration_test(load 300)
+# Several workers with traffic between them: what the thread sanitizer is for.
+sealpost_integration_test(workers 300 threads)
