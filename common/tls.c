@@ -26,6 +26,9 @@
 // (CVE-2026-2673).
 #define GROUPS "X25519MLKEM768:X25519"
 #define SELF_SIGNED_DAYS 30
+// Each costs us two key derivations for its 27 bytes: a peer that sends this many in a row, without
+// a byte of data, means no good.
+#define KEY_UPDATES_MAX 32u
 
 // What is left of a handshake message after the handshake: a ticket to skip, a KeyUpdate to obey.
 struct tls_post_handshake {
@@ -56,8 +59,14 @@ struct tls {
     struct tls_direction reading, writing;
     struct tls_post_handshake post;
     uint8_t secrets[2][TLS_SECRET_MAX_BYTES]; // client's, server's; until they are taken over
-    const char *group;
-    bool is_server, failed, closed;
+    size_t secret_len[2];
+    uint32_t key_updates; // received since the last byte of data
+    const char *group;    // NULL until established
+    bool is_server;
+    bool failed; // nothing more comes in …
+    bool closed; // … because of the peer's close_notify
+    bool silent; // nothing more goes out: a fatal alert either way, or our close_notify
+    bool owes_key_update;
 };
 
 static int bio_read(BIO *bio, char *to, size_t cap, size_t *done)
@@ -114,27 +123,33 @@ static void take_secret(const SSL *ssl, const char *line)
 
     for (int i = 0; i < 2; i++) {
         const char *hex;
-        size_t n = 0;
 
         if (strncmp(line, labels[i], strlen(labels[i])) != 0)
             continue;
         hex = strchr(line + strlen(labels[i]), ' ');
-        if (!hex ||
-            !OPENSSL_hexstr2buf_ex(t->secrets[i], sizeof t->secrets[i], &n, hex + 1, '\0'))
-            t->failed = true;
+        if (!hex || !OPENSSL_hexstr2buf_ex(t->secrets[i], sizeof t->secrets[i], &t->secret_len[i],
+                                           hex + 1, '\0'))
+            t->secret_len[i] = 0;
     }
 }
 
 static void explain(char reason[TLS_REASON_BYTES], const char *what, const char *file)
 {
     char detail[128] = "unknown cause";
-    unsigned long code = ERR_peek_last_error();
+    unsigned long code = ERR_peek_error(); // the first is the cause, the others what followed
 
     if (code != 0)
         ERR_error_string_n(code, detail, sizeof detail);
     snprintf(reason, TLS_REASON_BYTES, "%s%s%s: %s", what, file ? " " : "", file ? file : "",
              detail);
     ERR_clear_error();
+}
+
+// An encrypted private key is refused: the default would ask on the terminal and wait.
+static int refuse_password(char *password, int cap, int writing, void *context)
+{
+    (void)password, (void)cap, (void)writing, (void)context;
+    return -1;
 }
 
 static bool fetch_suites(struct tls_context *c)
@@ -161,6 +176,7 @@ static struct tls_context *context_create(const SSL_METHOD *ssl_method,
 {
     struct tls_context *c = calloc(1, sizeof *c);
 
+    ERR_clear_error(); // what explain() tells is to be ours
     if (!c)
         goto cleanup;
     c->ssl = SSL_CTX_new(ssl_method);
@@ -178,6 +194,7 @@ static struct tls_context *context_create(const SSL_METHOD *ssl_method,
     // span stands right at the first record of traffic.
     SSL_CTX_set_read_ahead(c->ssl, 0);
     SSL_CTX_set_keylog_callback(c->ssl, take_secret);
+    SSL_CTX_set_default_passwd_cb(c->ssl, refuse_password);
     SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     return c;
 
@@ -304,6 +321,7 @@ int tls_context_write_certificate(const struct tls_context *c, const char *file)
     int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
     FILE *f;
 
+    assert(c->certificate);
     if (fd < 0)
         return -errno;
     f = fdopen(fd, "w");
@@ -316,6 +334,7 @@ int tls_context_write_certificate(const struct tls_context *c, const char *file)
         err = -EIO;
     if (fclose(f) != 0 && err == 0)
         err = -errno;
+    ERR_clear_error();
     return err;
 }
 
@@ -325,6 +344,9 @@ static bool expect_server(SSL *ssl, const char *name)
 
     if (inet_pton(AF_INET, name, address) == 1 || inet_pton(AF_INET6, name, address) == 1)
         return X509_VERIFY_PARAM_set1_ip_asc(SSL_get0_param(ssl), name) == 1;
+    // The common name identifies nothing (RFC 9525 section 2), and a wildcard is a whole label.
+    SSL_set_hostflags(ssl,
+                      X509_CHECK_FLAG_NEVER_CHECK_SUBJECT | X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);
     return SSL_set1_host(ssl, name) == 1 && SSL_set_tlsext_host_name(ssl, name) == 1;
 }
 
@@ -412,11 +434,13 @@ static const char *static_group_name(const char *name)
 static bool take_over(struct tls *t)
 {
     const struct tls_suite *suite = agreed_suite(t);
-    bool ok = suite && !t->failed && !SSL_has_pending(t->ssl) &&
+    bool ok = suite && t->secret_len[0] == suite->secret_bytes &&
+              t->secret_len[1] == suite->secret_bytes && !SSL_has_pending(t->ssl) &&
               tls_direction_init(&t->reading, suite, t->secrets[t->is_server ? 0 : 1], 0) == 0 &&
               tls_direction_init(&t->writing, suite, t->secrets[t->is_server ? 1 : 0], 1) == 0;
 
-    t->group = static_group_name(SSL_get0_group_name(t->ssl));
+    if (ok)
+        t->group = static_group_name(SSL_get0_group_name(t->ssl));
     OPENSSL_cleanse(t->secrets, sizeof t->secrets);
     SSL_free(t->ssl);
     t->ssl = NULL;
@@ -429,6 +453,7 @@ static int handshake(struct tls *t, struct tls_out *out)
     int done, why;
 
     t->out = out;
+    ERR_clear_error(); // SSL_get_error takes an older entry for its own
     done = SSL_do_handshake(t->ssl);
     why = SSL_get_error(t->ssl, done);
     t->out = NULL;
@@ -437,7 +462,8 @@ static int handshake(struct tls *t, struct tls_out *out)
     if (done != 1 && why == SSL_ERROR_WANT_READ)
         return 0;
     ERR_clear_error();
-    t->failed = true;
+    t->failed = t->silent = true;
+    t->in_len = 0;
     return TLS_FAILED;
 }
 
@@ -455,6 +481,7 @@ int tls_connect(struct tls *t, struct tls_out *out)
 #define ALERT_CLOSE_NOTIFY 0
 #define ALERT_UNEXPECTED_MESSAGE 10
 #define ALERT_ILLEGAL_PARAMETER 47
+#define ALERT_DECODE_ERROR 50
 #define ALERT_INTERNAL_ERROR 80
 #define ALERT_USER_CANCELED 90
 
@@ -466,23 +493,27 @@ static int seal(struct tls *t, enum tls_record_type type, const uint8_t *plain, 
     if (out->cap - out->len < len + TLS_RECORD_OVERHEAD_BYTES)
         return TLS_FAILED;
     n = tls_record_seal(&t->writing, type, plain, len, out->bytes + out->len);
-    if (n < 0)
+    if (n < 0) {
+        ERR_clear_error();
         return TLS_FAILED;
+    }
     out->len += (size_t)n;
     return 0;
 }
 
-// Our alert goes out, nothing more comes in.
+// Our alert goes out, nothing more comes in. Without room for it the connection ends without the
+// alert.
 static int fail(struct tls *t, int alert, struct tls_out *out)
 {
     const uint8_t body[2] = {ALERT_FATAL, (uint8_t)alert};
 
+    ERR_clear_error();
     t->failed = true;
     t->in_len = 0;
     drop_partial(t);
-    // Without room for it the connection ends without the alert.
-    if (seal(t, TLS_TYPE_ALERT, body, sizeof body, out) < 0)
-        ERR_clear_error();
+    if (!t->silent)
+        (void)seal(t, TLS_TYPE_ALERT, body, sizeof body, out);
+    t->silent = true;
     return TLS_FAILED;
 }
 
@@ -492,20 +523,28 @@ static int update_writing(struct tls *t, struct tls_out *out)
     static const uint8_t message[5] = {HANDSHAKE_KEY_UPDATE, 0, 0, 1, 0}; // update_not_requested
 
     if (seal(t, TLS_TYPE_HANDSHAKE, message, sizeof message, out) < 0 ||
-        tls_direction_update(&t->writing) < 0)
+        tls_direction_update(&t->writing) < 0) {
+        ERR_clear_error();
         return TLS_FAILED;
+    }
+    t->owes_key_update = false;
     return 0;
 }
 
-// A KeyUpdate's only byte: does the peer ask for ours in return?
+// A KeyUpdate's only byte: does the peer ask for ours in return? It is due before our next data,
+// one for however many were asked for meanwhile (section 4.6.3): a peer that only asks gets
+// nothing.
 static int on_key_update(struct tls *t, uint8_t request, bool at_record_end, struct tls_out *out)
 {
     if (!at_record_end)
         return fail(t, ALERT_UNEXPECTED_MESSAGE, out); // keys change at a record's end (5.1)
     if (request > 1)
         return fail(t, ALERT_ILLEGAL_PARAMETER, out);
-    if (tls_direction_update(&t->reading) < 0 || (request == 1 && update_writing(t, out) < 0))
+    if (++t->key_updates > KEY_UPDATES_MAX)
+        return fail(t, ALERT_UNEXPECTED_MESSAGE, out);
+    if (tls_direction_update(&t->reading) < 0)
         return fail(t, ALERT_INTERNAL_ERROR, out);
+    t->owes_key_update |= request == 1;
     return 0;
 }
 
@@ -525,9 +564,11 @@ static int on_handshake(struct tls *t, const uint8_t *bytes, size_t len, struct 
             if (p->have < sizeof p->header)
                 continue;
             p->left = (uint32_t)p->header[1] << 16 | (uint32_t)p->header[2] << 8 | p->header[3];
-            if (!(p->header[0] == HANDSHAKE_NEW_SESSION_TICKET && !t->is_server) &&
-                !(p->header[0] == HANDSHAKE_KEY_UPDATE && p->left == 1))
+            if (p->header[0] != HANDSHAKE_KEY_UPDATE &&
+                (p->header[0] != HANDSHAKE_NEW_SESSION_TICKET || t->is_server))
                 return fail(t, ALERT_UNEXPECTED_MESSAGE, out);
+            if (p->header[0] == HANDSHAKE_KEY_UPDATE && p->left != 1)
+                return fail(t, ALERT_DECODE_ERROR, out);
         }
         n = p->left < len - at ? p->left : len - at;
         p->left -= (uint32_t)n;
@@ -535,7 +576,7 @@ static int on_handshake(struct tls *t, const uint8_t *bytes, size_t len, struct 
         if (p->left > 0)
             continue;
         p->have = 0;
-        if (p->header[0] == HANDSHAKE_KEY_UPDATE && n == 1) {
+        if (p->header[0] == HANDSHAKE_KEY_UPDATE) {
             int err = on_key_update(t, bytes[at - 1], at == len, out);
 
             if (err < 0)
@@ -551,10 +592,25 @@ static int on_alert(struct tls *t, const uint8_t *body, size_t len, struct tls_o
         return fail(t, ALERT_UNEXPECTED_MESSAGE, out);
     if (body[1] == ALERT_USER_CANCELED)
         return 0; // a close_notify follows (section 6.1)
-    t->failed = true; // nothing of ours answers an alert
+    t->failed = true;
     t->in_len = 0;
     t->closed = body[1] == ALERT_CLOSE_NOTIFY;
+    t->silent |= !t->closed; // nothing of ours answers an error; after a close we may still write
     return t->closed ? TLS_CLOSED : TLS_FAILED;
+}
+
+// Fill the partial buffer up to `want` bytes, as far as the fed span goes.
+static bool fill_partial(struct tls *t, size_t want)
+{
+    size_t n = want > t->partial_len ? want - t->partial_len : 0;
+
+    if (n > t->in_len)
+        n = t->in_len;
+    memcpy(t->partial + t->partial_len, t->in, n);
+    t->partial_len += n;
+    t->in += n;
+    t->in_len -= n;
+    return t->partial_len >= want;
 }
 
 // The next whole record: in the fed span, or put together in the partial buffer.
@@ -562,11 +618,10 @@ static int on_alert(struct tls *t, const uint8_t *body, size_t len, struct tls_o
 static int next_record(struct tls *t, const uint8_t **record, size_t *record_len,
                        struct tls_out *out)
 {
-    size_t want = TLS_RECORD_HEADER_BYTES;
+    ssize_t total;
 
     if (!t->partial && t->in_len >= TLS_RECORD_HEADER_BYTES) {
-        ssize_t total = tls_record_length(t->in);
-
+        total = tls_record_length(t->in);
         if (total < 0)
             return fail(t, (int)-total, out);
         if ((size_t)total <= t->in_len) {
@@ -577,36 +632,27 @@ static int next_record(struct tls *t, const uint8_t **record, size_t *record_len
             return 1;
         }
     }
-    while (t->in_len > 0) {
-        size_t n;
-
+    if (t->in_len == 0)
+        return 0;
+    if (!t->partial) {
+        t->partial = pool_get(t->partials);
+        t->partial_len = 0;
         if (!t->partial) {
-            t->partial = pool_get(t->partials);
-            t->partial_len = 0;
-            if (!t->partial)
-                return TLS_NO_BUFFER;
-        }
-        if (t->partial_len >= TLS_RECORD_HEADER_BYTES) {
-            ssize_t total = tls_record_length(t->partial);
-
-            if (total < 0)
-                return fail(t, (int)-total, out);
-            want = (size_t)total;
-        }
-        n = want - t->partial_len;
-        if (n > t->in_len)
-            n = t->in_len;
-        memcpy(t->partial + t->partial_len, t->in, n);
-        t->partial_len += n;
-        t->in += n;
-        t->in_len -= n;
-        if (want > TLS_RECORD_HEADER_BYTES && t->partial_len == want) {
-            *record = t->partial;
-            *record_len = want;
-            return 1;
+            t->failed = true; // what was fed is lost
+            t->in_len = 0;
+            return TLS_NO_BUFFER;
         }
     }
-    return 0;
+    if (!fill_partial(t, TLS_RECORD_HEADER_BYTES))
+        return 0;
+    total = tls_record_length(t->partial);
+    if (total < 0)
+        return fail(t, (int)-total, out);
+    if (!fill_partial(t, (size_t)total))
+        return 0;
+    *record = t->partial;
+    *record_len = (size_t)total;
+    return 1;
 }
 
 void tls_feed(struct tls *t, const uint8_t *records, size_t len)
@@ -631,8 +677,8 @@ ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out)
     }
     for (;;) {
         enum tls_record_type type = TLS_TYPE_DATA;
-        const uint8_t *record;
-        size_t record_len;
+        const uint8_t *record = NULL;
+        size_t record_len = 0;
         ssize_t n = next_record(t, &record, &record_len, out);
         bool in_message = t->post.have > 0;
         int err = 0;
@@ -646,8 +692,10 @@ ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out)
             return fail(t, (int)-n, out);
         if (in_message && type != TLS_TYPE_HANDSHAKE)
             return fail(t, ALERT_UNEXPECTED_MESSAGE, out); // no interleaving (section 5.1)
-        if (type == TLS_TYPE_DATA && n > 0)
+        if (type == TLS_TYPE_DATA && n > 0) {
+            t->key_updates = 0;
             return n;
+        }
         if (type == TLS_TYPE_HANDSHAKE)
             err = on_handshake(t, plain, (size_t)n, out);
         else if (type == TLS_TYPE_ALERT)
@@ -661,12 +709,14 @@ ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out)
 
 int tls_write(struct tls *t, const uint8_t *plain, size_t len, struct tls_out *out)
 {
-    assert(!t->ssl && out->cap - out->len >= tls_write_bound(len));
-    while (len > 0) {
+    assert(t->group && out->cap - out->len >= tls_write_bound(len));
+    while (len > 0 && !t->silent) {
         size_t n = len < TLS_RECORD_PLAINTEXT_MAX ? len : TLS_RECORD_PLAINTEXT_MAX;
 
-        if ((t->writing.sequence == TLS_RECORDS_PER_KEY && update_writing(t, out) < 0) ||
-            seal(t, TLS_TYPE_DATA, plain, n, out) < 0)
+        if (t->owes_key_update || t->writing.sequence >= TLS_RECORDS_PER_KEY)
+            if (update_writing(t, out) < 0)
+                return TLS_FAILED;
+        if (seal(t, TLS_TYPE_DATA, plain, n, out) < 0)
             return TLS_FAILED;
         plain += n;
         len -= n;
@@ -678,14 +728,16 @@ void tls_close(struct tls *t, struct tls_out *out)
 {
     static const uint8_t body[2] = {ALERT_WARNING, ALERT_CLOSE_NOTIFY};
 
+    if (!t->group || t->silent)
+        return;
     // No room means it is left out: the end of the stream tells the same, less politely.
-    if (!t->ssl && seal(t, TLS_TYPE_ALERT, body, sizeof body, out) < 0)
-        ERR_clear_error();
+    (void)seal(t, TLS_TYPE_ALERT, body, sizeof body, out);
+    t->silent = true;
 }
 
 bool tls_is_established(const struct tls *t)
 {
-    return t->ssl == NULL && t->group != NULL;
+    return t->group != NULL;
 }
 
 const char *tls_group_name(const struct tls *t)

@@ -13,14 +13,14 @@
 #include "tls_record.h"
 #include "units.h"
 
-// More than one handshake flight or one answer to a KeyUpdate ever needs.
+// More than one handshake flight ever needs.
 #define TLS_FLIGHT_MAX_BYTES 65536u
 #define TLS_REASON_BYTES 256u
 
 enum tls_error {
-    TLS_CLOSED = -1, // close_notify received: nothing more comes
-    TLS_FAILED = -2, // alert, bad record, handshake refused; a fatal alert may be in `out`
-    TLS_NO_BUFFER = -3, // `partials` is exhausted
+    TLS_CLOSED = -1,    // close_notify received: nothing more comes
+    TLS_FAILED = -2,    // alert, bad record, handshake refused; a fatal alert may be in `out`
+    TLS_NO_BUFFER = -3, // `partials` is exhausted: what was fed is lost, TLS_FAILED from then on
 };
 
 struct pool;
@@ -55,14 +55,17 @@ NODISCARD int tls_connect(struct tls *t, struct tls_out *out);
 // Give received records. They are borrowed: call tls_read until it returns other than > 0 before
 // the bytes go away; everything is consumed then.
 void tls_feed(struct tls *t, const uint8_t *records, size_t len);
-// Plaintext of at most one record for each call; also drives the handshake and answers KeyUpdates
-// (records to send are appended to `out`, which needs TLS_FLIGHT_MAX_BYTES free). `cap` is at
-// least TLS_RECORD_CIPHERTEXT_MAX: the record is decrypted there, padding and all.
+// Plaintext of at most one record for each call; also drives the handshake (records to send are
+// appended to `out`, which needs TLS_FLIGHT_MAX_BYTES free; once established only a fatal alert).
+// `cap` is at least TLS_RECORD_CIPHERTEXT_MAX: the record is decrypted there, padding and all.
 // Returns bytes, 0 when more records are needed, or TLS_CLOSED, TLS_FAILED, TLS_NO_BUFFER.
 NODISCARD ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out);
 
 // Records for `len` plaintext bytes, appended to `out`, which needs tls_write_bound(len) free.
-// Only once established. Errors: TLS_FAILED.
+// Only once established. A KeyUpdate that is due, because the peer asked or a key is used up, goes
+// ahead. Nothing is written, and that is no error, once nothing may be: after a fatal alert in
+// either direction and after tls_close; the peer's close_notify alone does not end our direction.
+// Errors: TLS_FAILED (of the cryptography: the connection is lost).
 NODISCARD int tls_write(struct tls *t, const uint8_t *plain, size_t len, struct tls_out *out);
 static inline size_t tls_write_bound(size_t len)
 {
@@ -70,7 +73,7 @@ static inline size_t tls_write_bound(size_t len)
     return len + (len / TLS_RECORD_PLAINTEXT_MAX + 1) * TLS_RECORD_OVERHEAD_BYTES +
            (TLS_RECORD_OVERHEAD_BYTES + 5);
 }
-// Append close_notify.
+// Append close_notify, unless it or a fatal alert was said already.
 void tls_close(struct tls *t, struct tls_out *out);
 
 bool tls_is_established(const struct tls *t);

@@ -50,7 +50,8 @@ static int install(struct tls_direction *d, int sealing)
 
     if (err == 0)
         err = expand(d->suite, d->secret, "iv", d->iv, sizeof d->iv);
-    if (err == 0 && EVP_CipherInit_ex2(d->context, d->suite->cipher, key, d->iv, sealing, NULL) != 1)
+    if (err == 0 &&
+        EVP_CipherInit_ex2(d->context, d->suite->cipher, key, d->iv, sealing, NULL) != 1)
         err = -EIO;
     OPENSSL_cleanse(key, sizeof key);
     d->sequence = 0;
@@ -104,6 +105,7 @@ ssize_t tls_record_seal(struct tls_direction *d, enum tls_record_type type, cons
     uint8_t *inner = out + TLS_RECORD_HEADER_BYTES;
     int n;
 
+    assert(len <= TLS_RECORD_PLAINTEXT_MAX);
     out[0] = TLS_TYPE_DATA;
     out[1] = 3;
     out[2] = 3;
@@ -140,8 +142,8 @@ ssize_t tls_record_length(const uint8_t header[TLS_RECORD_HEADER_BYTES])
     return (ssize_t)(TLS_RECORD_HEADER_BYTES + len);
 }
 
-ssize_t tls_record_open(struct tls_direction *d, const uint8_t *record, size_t len,
-                        uint8_t *plain, enum tls_record_type *type)
+ssize_t tls_record_open(struct tls_direction *d, const uint8_t *record, size_t len, uint8_t *plain,
+                        enum tls_record_type *type)
 {
     const uint8_t *inner = record + TLS_RECORD_HEADER_BYTES;
     size_t inner_len = len - TLS_RECORD_HEADER_BYTES - TLS_RECORD_TAG_BYTES;
@@ -157,6 +159,9 @@ ssize_t tls_record_open(struct tls_direction *d, const uint8_t *record, size_t l
         EVP_CIPHER_CTX_ctrl(d->context, EVP_CTRL_AEAD_SET_TAG, sizeof tag, tag) != 1 ||
         EVP_DecryptFinal_ex(d->context, plain + inner_len, &n) != 1)
         goto cleanup;
+    result = TLS_RECORD_OVERFLOW; // padding counts (section 5.4)
+    if (inner_len > TLS_RECORD_PLAINTEXT_MAX + 1)
+        goto cleanup;
     // The type is the last byte that is not padding (section 5.4).
     while (inner_len > 0 && plain[inner_len - 1] == 0)
         inner_len--;
@@ -164,9 +169,6 @@ ssize_t tls_record_open(struct tls_direction *d, const uint8_t *record, size_t l
     if (inner_len == 0)
         goto cleanup;
     *type = (enum tls_record_type)plain[inner_len - 1];
-    result = TLS_RECORD_OVERFLOW;
-    if (inner_len - 1 > TLS_RECORD_PLAINTEXT_MAX)
-        goto cleanup;
     return (ssize_t)(inner_len - 1);
 
 cleanup:

@@ -298,7 +298,8 @@ static void carry_out(struct worker *w, const struct control_action *action)
 {
     struct conn *c = conn_find(w, action->peer.slot, action->peer.generation);
 
-    if (!c || c->state != CONN_OPEN)
+    // An envelope that was sent before the close still goes its way.
+    if (!c || (c->state != CONN_OPEN && action->op != CONTROL_ROUTE))
         return;
     switch (action->op) {
     case CONTROL_SEND_TEXT:

@@ -156,8 +156,7 @@ static void flush(struct worker *w, struct conn *c)
     }
     c->first_piece = c->last_piece = OUTBOX_NONE;
     c->piece_bytes = 0;
-    // Messages were bounded when they were pushed; TLS's own records (a peer that asks for key
-    // updates and does not read) are bounded here.
+    // Messages were bounded when they were pushed; what TLS itself adds is bounded here.
     if (c->backlog_bytes > w->config->outbox_bytes + TLS_FLIGHT_MAX_BYTES) {
         stats_bump(&w->stats, STATS_closed_outbox_full);
         conn_kill(w, c);

@@ -32,6 +32,10 @@ target_link_libraries(fuzz_ws_decode_header PRIVATE ${WSLAY_LIBRARY})
 sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
 
+# It includes common/tls.c.
+sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
+target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
+
 sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/curve25519.c crypto/hkdf.c crypto/identity.c
   crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
 target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
