@@ -1,12 +1,14 @@
 // An io_uring the way every loop of ours wants it.
 #include "ring.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #define CQ_FACTOR 8u
+#define SUBMIT_TRIES_MAX 100000u
 
 static unsigned setup_flags(void)
 {
@@ -81,10 +83,11 @@ struct io_uring_sqe *ring_get_sqe(struct ring *r)
 {
     struct io_uring_sqe *sqe = io_uring_get_sqe(&r->uring);
 
-    // A plain submit does not run deferred task work, so it adds only the completions of what
-    // finishes at once; the completion queue is 8 times as long.
-    while (!sqe) {
-        io_uring_submit(&r->uring);
+    // The kernel takes what it is given; that it takes nothing for long means the ring is broken.
+    for (unsigned tries = 0; !sqe; tries++) {
+        int err = io_uring_submit(&r->uring);
+
+        assert(err >= 0 || tries < SUBMIT_TRIES_MAX);
         sqe = io_uring_get_sqe(&r->uring);
     }
     return sqe;

@@ -1,7 +1,7 @@
 // TLS 1.3 channels. The handshake is OpenSSL's, over a BIO that reads from the span the caller fed
 // and appends to the caller's output. When it is done the traffic secrets are taken over, OpenSSL's
-// object is freed, and records are protected here: a few hundred nanoseconds and 2.6 KB for each
-// connection less than a tenth of what keeping the object costs.
+// object is freed, and records are protected here: a third of the time for a small record, and a
+// tenth of the memory for a connection.
 #include "tls.h"
 
 #include <arpa/inet.h>
@@ -738,6 +738,11 @@ void tls_close(struct tls *t, struct tls_out *out)
 bool tls_is_established(const struct tls *t)
 {
     return t->group != NULL;
+}
+
+bool tls_is_mid_record(const struct tls *t)
+{
+    return t->partial != NULL;
 }
 
 const char *tls_group_name(const struct tls *t)

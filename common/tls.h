@@ -77,6 +77,8 @@ static inline size_t tls_write_bound(size_t len)
 void tls_close(struct tls *t, struct tls_out *out);
 
 bool tls_is_established(const struct tls *t);
+// Has a record come in part?
+bool tls_is_mid_record(const struct tls *t);
 // "X25519MLKEM768", "X25519" … once established, for reports.
 const char *tls_group_name(const struct tls *t);
 

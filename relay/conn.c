@@ -39,15 +39,15 @@ static void conn_move(struct worker *w, struct conn *c, enum conn_state to)
     enum conn_state from = c->state;
 
     c->state = to;
-    if (from == CONN_UPGRADE && to != CONN_UPGRADE) {
+    if (from == CONN_UPGRADE && c->upgrade) {
         pool_put(&w->upgrades, c->upgrade);
         c->upgrade = NULL;
     }
     if (from == CONN_OPEN)
-        events_drop(c);
+        events_drop(w, c);
     if (to == CONN_CLOSING || to == CONN_DEAD) {
         c->logged_in = c->reachable = false;
-        c->message_deadline_ns = 0;
+        c->message_deadline_ns = c->record_deadline_ns = 0;
         receive_drop_partial(w, c);
     }
 }
@@ -69,15 +69,21 @@ void conn_receive(struct worker *w, struct conn *c)
 {
     struct io_uring_sqe *sqe = ring_get_sqe(&w->ring);
 
-    io_uring_prep_recv_multishot(sqe, (int)c->slot, NULL, 0, 0);
+    c->handshake_receive = c->state == CONN_TLS;
+    if (c->handshake_receive) {
+        io_uring_prep_recv(sqe, (int)c->slot, NULL, 0, 0);
+        sqe->buf_group = w->handshake_buffers.group;
+    } else {
+        io_uring_prep_recv_multishot(sqe, (int)c->slot, NULL, 0, 0);
+        sqe->buf_group = w->buffers.group;
+    }
     sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
-    sqe->buf_group = w->buffers.group;
     io_uring_sqe_set_data64(sqe, ring_tag(WORKER_OP_RECEIVE, c->generation, c->slot));
     c->receiving = true;
     c->operations++;
 }
 
-static void refuse_full(struct worker *w, struct conn *c)
+void conn_refuse_full(struct worker *w, struct conn *c)
 {
     char text[HTTP_RESPONSE_MAX_BYTES];
     size_t len = http_upgrade_encode_refusal(503, text);
@@ -106,31 +112,37 @@ void conn_open(struct worker *w, uint32_t slot, bool tls)
     timer_init(&c->timer);
     w->live++;
     stats_bump(&w->stats, STATS_connections_accepted);
-    conn_move(w, c, CONN_TLS);
+    c->secure = tls;
+    conn_move(w, c, tls ? CONN_TLS : CONN_UPGRADE);
     conn_receive(w, c);
     set_phase_deadline(w, c, LIMIT_HANDSHAKE_MS);
-    if (tls) {
-        c->tls = tls_create(w->tls, NULL, &w->receive.records);
-        if (!c->tls) {
-            stats_bump(&w->stats, STATS_refused_full);
-            conn_kill(w, c);
-        }
-        return;
-    }
-    conn_begin_upgrade(w, c);
 }
 
-void conn_begin_upgrade(struct worker *w, struct conn *c)
+bool conn_begin_tls(struct worker *w, struct conn *c)
 {
-    struct http_upgrade *upgrade = w->drain_seen ? NULL : pool_get(&w->upgrades);
+    c->tls = tls_create(w->tls, NULL, &w->receive.records);
+    if (c->tls)
+        return true;
+    stats_bump(&w->stats, STATS_refused_full);
+    conn_kill(w, c);
+    return false;
+}
 
-    if (!upgrade) {
-        refuse_full(w, c);
-        return;
-    }
-    http_upgrade_init(upgrade);
+void conn_secured(struct worker *w, struct conn *c)
+{
+    stats_bump(&w->stats, STATS_tls_handshakes);
     conn_move(w, c, CONN_UPGRADE);
-    c->upgrade = upgrade;
+}
+
+bool conn_begin_upgrade(struct worker *w, struct conn *c)
+{
+    c->upgrade = w->drain_seen ? NULL : pool_get(&w->upgrades);
+    if (!c->upgrade) {
+        conn_refuse_full(w, c);
+        return false;
+    }
+    http_upgrade_init(c->upgrade);
+    return true;
 }
 
 void conn_upgraded(struct worker *w, struct conn *c, bool echo)
@@ -187,7 +199,7 @@ void conn_flushed(struct worker *w, struct conn *c)
 {
     if (c->state != CONN_CLOSING || c->shut)
         return;
-    if (!c->receiving) { // the peer's side has ended
+    if (!c->receiving && !list_is_linked(&c->waiting)) { // the peer's side has ended
         conn_kill(w, c);
         return;
     }
@@ -286,9 +298,15 @@ static void phase_expired(struct worker *w, struct conn *c)
     }
 }
 
+// The earlier of two deadlines, 0 being none.
+static uint64_t earlier(uint64_t a, uint64_t b)
+{
+    return a != 0 && (b == 0 || a < b) ? a : b;
+}
+
 void conn_timer_fired(struct worker *w, struct conn *c)
 {
-    uint64_t next = UINT64_MAX;
+    uint64_t next;
 
     if (c->write_deadline_ns != 0 && c->write_deadline_ns <= w->now_ns) {
         // The socket takes nothing: a close frame would not arrive either.
@@ -296,7 +314,8 @@ void conn_timer_fired(struct worker *w, struct conn *c)
         conn_kill(w, c);
         return;
     }
-    if (c->message_deadline_ns != 0 && c->message_deadline_ns <= w->now_ns) {
+    if ((c->message_deadline_ns != 0 && c->message_deadline_ns <= w->now_ns) ||
+        (c->record_deadline_ns != 0 && c->record_deadline_ns <= w->now_ns)) {
         stats_bump(&w->stats, STATS_closed_message_timeout);
         conn_close(w, c, 4408);
     }
@@ -305,12 +324,9 @@ void conn_timer_fired(struct worker *w, struct conn *c)
     }
     if (!conn_is_alive(c))
         return;
-    if (c->phase_deadline_ns != 0)
-        next = c->phase_deadline_ns;
-    if (c->message_deadline_ns != 0 && c->message_deadline_ns < next)
-        next = c->message_deadline_ns;
-    if (c->write_deadline_ns != 0 && c->write_deadline_ns < next)
-        next = c->write_deadline_ns;
-    if (next != UINT64_MAX)
+    next = earlier(
+        c->phase_deadline_ns,
+        earlier(c->message_deadline_ns, earlier(c->record_deadline_ns, c->write_deadline_ns)));
+    if (next != 0)
         conn_arm_timer(w, c, next);
 }

@@ -37,29 +37,34 @@ struct conn {
     uint16_t deferred;   // receives put off to a later turn
     uint16_t operations; // of this connection in the ring; the descriptor closes at 0
 
-    bool receiving : 1;    // multishot receive armed
-    bool sending : 1;      // a send is in the ring
-    bool polling : 1;      // waits for the socket to take more
-    bool shut : 1;         // our side is shut down
-    bool notified : 1;     // TLS close_notify is sealed: nothing can follow
-    bool echo : 1;         // the resource is /echo
-    bool logged_in : 1;    // `mailbox` is ours, envelopes are taken
-    bool reachable : 1;    // the login is answered: envelopes may come now
-    bool known : 1;        // the control plane heard of it and must hear of its end
-    bool in_fragments : 1; // a fragmented message is under way, `events` holds it
+    bool secure : 1;            // wss; `tls` comes with the first bytes
+    bool receiving : 1;         // a receive is armed
+    bool handshake_receive : 1; // … a single one, into the handshakes' buffers
+    bool sending : 1;           // a send is in the ring
+    bool polling : 1;           // waits for the socket to take more
+    bool shut : 1;              // our side is shut down
+    bool notified : 1;          // TLS close_notify is sealed: nothing can follow
+    bool echo : 1;              // the resource is /echo
+    bool logged_in : 1;         // `mailbox` is ours, envelopes are taken
+    bool reachable : 1;         // the login is answered: envelopes may come now
+    bool known : 1;             // the control plane heard of it and must hear of its end
+    bool in_fragments : 1;      // a fragmented message is under way, `events` holds it
 
-    struct tls *tls; // NULL on ws
+    struct tls *tls; // NULL on ws, and before the first bytes on wss
     union {
-        struct http_upgrade *upgrade; // CONN_UPGRADE
+        struct http_upgrade *upgrade; // CONN_UPGRADE, from the first bytes on
         struct events *events;        // CONN_OPEN: only while wslay has something to do
     };
     uint32_t fragment_room;  // bytes the fragmented message under way may still have
+    uint16_t fragment_count; // it has had
+    uint8_t texts_before_login;
     struct partial *partial; // begin of a message whose rest has not come
 
     // Outbox: bytes the socket did not take, then messages of this turn (indexes into the worker's
     // pieces). Their sum is bounded.
     uint32_t first_piece, last_piece; // OUTBOX_NONE when empty
     uint32_t piece_bytes, backlog_bytes;
+    uint32_t write_progress; // bytes the socket took since write_deadline_ns was set
     struct backlog_chunk *backlog_first, *backlog_last;
 
     struct list dirty;   // in worker->dirty: has pieces to flush or a state to finish
@@ -70,6 +75,7 @@ struct conn {
     // once and looks again when it fires, so that traffic does not re-arm it.
     uint64_t phase_deadline_ns;   // handshake, then login, then closing
     uint64_t message_deadline_ns; // a partial message
+    uint64_t record_deadline_ns;  // a partial TLS record
     uint64_t write_deadline_ns;   // a full socket
 
     uint8_t mailbox[WIRE_MAILBOX_BYTES];
@@ -87,8 +93,16 @@ static inline bool conn_is_alive(const struct conn *c)
 
 // A descriptor was accepted into `slot`: arm receive and the handshake's deadline.
 void conn_open(struct worker *w, uint32_t slot, bool tls);
-// Ready for the HTTP request: at once on ws, after the handshake on wss. 503 when full or draining.
-void conn_begin_upgrade(struct worker *w, struct conn *c);
+// The first bytes on wss: make the TLS channel. False when it is not to be had: the connection
+// ended.
+NODISCARD bool conn_begin_tls(struct worker *w, struct conn *c);
+// The TLS handshake is done.
+void conn_secured(struct worker *w, struct conn *c);
+// The first bytes of the HTTP request: make its parser. False when full or draining: 503 is on its
+// way.
+NODISCARD bool conn_begin_upgrade(struct worker *w, struct conn *c);
+// Answer 503 and close.
+void conn_refuse_full(struct worker *w, struct conn *c);
 // The upgrade is done. Tells the control plane unless it is /echo.
 void conn_upgraded(struct worker *w, struct conn *c, bool echo);
 // The control plane says the login is good.
@@ -97,7 +111,7 @@ void conn_logged_in(struct worker *w, struct conn *c, const uint8_t mailbox[WIRE
 void conn_close(struct worker *w, struct conn *c, uint16_t code);
 // End at once; what is queued is dropped.
 void conn_kill(struct worker *w, struct conn *c);
-// Arm the multishot receive.
+// Arm the receive: multishot, or a single one during the TLS handshake.
 void conn_receive(struct worker *w, struct conn *c);
 // One of the connection's operations came back for good.
 void conn_operation_done(struct worker *w, struct conn *c);

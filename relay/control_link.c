@@ -27,10 +27,11 @@
 #define FULL_WAIT_MS 1       // for a worker whose ring of actions is full; it never waits for us
 
 struct lane {
-    struct spsc events;  // the worker pushes
-    struct spsc actions; // the control thread pushes
-    bool pushed_events;  // the worker's: since its last wake of us
-    bool pushed_actions; // ours
+    struct spsc events;           // the worker pushes
+    struct spsc actions;          // the control thread pushes
+    _Atomic uint64_t event_bytes; // in `events`
+    bool pushed_events;           // the worker's: since its last wake of us
+    bool pushed_actions;          // ours
 };
 
 struct control_link {
@@ -97,6 +98,7 @@ static bool handle_events(struct control_link *l)
 
     for (uint32_t i = 0; i < l->worker_count; i++) {
         for (uint32_t n = 0; n < EVENTS_PER_TURN && spsc_pop(&l->lanes[i].events, &event); n++) {
+            atomic_fetch_sub_explicit(&l->lanes[i].event_bytes, event.len, memory_order_relaxed);
             control_handle_event(l->control, &event, now_ns);
             any = true;
         }
@@ -195,9 +197,10 @@ struct control_link *control_link_create(const struct config *config, struct wor
     l->directory = directory;
     if (waker_init(&l->waker, EFD_NONBLOCK) < 0)
         goto cleanup_link;
-    l->lanes = calloc(l->worker_count, sizeof *l->lanes);
+    l->lanes = aligned_alloc(CACHE_LINE_BYTES, l->worker_count * sizeof *l->lanes);
     if (!l->lanes)
         goto cleanup_waker;
+    memset(l->lanes, 0, l->worker_count * sizeof *l->lanes);
     for (uint32_t i = 0; i < l->worker_count; i++)
         if (spsc_init(&l->lanes[i].events, sizeof(struct control_event), LIMIT_CONTROL_EVENTS) <
                 0 ||
@@ -248,7 +251,9 @@ bool control_link_push(struct worker *w, enum control_event_op op, struct peer p
     struct lane *lane = &w->control->lanes[w->number];
     struct control_event event = {.op = op, .peer = peer, .len = (uint32_t)len};
 
-    if (spsc_room(&lane->events) == 0)
+    if (spsc_room(&lane->events) == 0 ||
+        atomic_load_explicit(&lane->event_bytes, memory_order_relaxed) + len >
+            LIMIT_CONTROL_EVENT_BYTES)
         return false;
     if (len > 0) {
         event.data = malloc(len);
@@ -256,7 +261,9 @@ bool control_link_push(struct worker *w, enum control_event_op op, struct peer p
             return false;
         memcpy(event.data, bytes, len);
     }
+    atomic_fetch_add_explicit(&lane->event_bytes, len, memory_order_relaxed);
     if (!spsc_push(&lane->events, &event)) {
+        atomic_fetch_sub_explicit(&lane->event_bytes, len, memory_order_relaxed);
         free(event.data);
         return false;
     }

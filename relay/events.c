@@ -9,6 +9,7 @@
 #include "message.h"
 #include "outbox.h"
 #include "receive.h"
+#include "send.h"
 #include "worker.h"
 
 struct events {
@@ -42,7 +43,9 @@ static ssize_t on_send(wslay_event_context_ptr context, const uint8_t *from, siz
     struct events *e = user;
 
     (void)flags;
-    if (!outbox_push_copy(e->worker, e->conn, OUTBOX_UNFRAMED, from, len)) {
+    if (!outbox_push_copy(e->worker, e->conn, OUTBOX_UNFRAMED, from, len) &&
+        !(send_early(e->worker, e->conn) &&
+          outbox_push_copy(e->worker, e->conn, OUTBOX_UNFRAMED, from, len))) {
         wslay_event_set_error(context, WSLAY_ERR_CALLBACK_FAILURE);
         return -1;
     }
@@ -89,14 +92,26 @@ static struct events *create(struct worker *w, struct conn *c)
     return e;
 }
 
-void events_drop(struct conn *c)
+static void leave_fragments(struct worker *w, struct conn *c)
 {
-    if (!c->events)
-        return;
-    wslay_event_context_free(c->events->context);
-    free(c->events);
-    c->events = NULL;
+    if (c->in_fragments)
+        w->fragmented_messages--;
     c->in_fragments = false;
+    c->fragment_count = 0;
+}
+
+static void destroy(struct events *e)
+{
+    wslay_event_context_free(e->context);
+    free(e);
+}
+
+void events_drop(struct worker *w, struct conn *c)
+{
+    leave_fragments(w, c);
+    if (c->events)
+        destroy(c->events);
+    c->events = NULL;
 }
 
 // wslay reads no more: the peer closed, or broke the protocol. Its answer is queued already.
@@ -125,13 +140,37 @@ static void track_fragments(struct worker *w, struct conn *c, const struct ws_fr
     // Each frame was decoded within the room there was.
     c->fragment_room = (frame->opcode == WS_CONTINUATION ? c->fragment_room : limit) -
                        (uint32_t)frame->payload_len;
-    c->in_fragments = !frame->fin;
-    if (!c->in_fragments) {
+    if (frame->fin) {
+        leave_fragments(w, c);
         c->message_deadline_ns = 0;
-    } else if (c->message_deadline_ns == 0) {
+        return;
+    }
+    if (!c->in_fragments)
+        w->fragmented_messages++;
+    c->in_fragments = true;
+    c->fragment_count++;
+    if (c->message_deadline_ns == 0) {
         c->message_deadline_ns = w->now_ns + LIMIT_MESSAGE_MS * NS_PER_MS;
         conn_arm_timer(w, c, c->message_deadline_ns);
     }
+}
+
+// wslay allocates for each fragment: bound them before it does.
+static bool may_fragment(struct worker *w, struct conn *c, const struct ws_frame *frame)
+{
+    if (frame->opcode >= WS_CLOSE || (frame->fin && !c->in_fragments))
+        return true;
+    if (!c->in_fragments && w->fragmented_messages == LIMIT_FRAGMENTED_MESSAGES) {
+        stats_bump(&w->stats, STATS_closed_no_buffers);
+        conn_close(w, c, 1013);
+        return false;
+    }
+    if (c->fragment_count == LIMIT_FRAGMENTS) {
+        stats_bump(&w->stats, STATS_frame_too_many_fragments);
+        conn_close(w, c, 1008);
+        return false;
+    }
+    return true;
 }
 
 void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *frame,
@@ -147,6 +186,8 @@ void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *fr
         conn_close(w, c, 1002);
         return;
     }
+    if (!may_fragment(w, c, frame))
+        return;
     if (!e)
         e = c->events = create(w, c);
     if (!e) {
@@ -167,16 +208,16 @@ void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *fr
     if (c->state == CONN_OPEN)
         c->events = e;
     if (c->state != CONN_OPEN) {
-        wslay_event_context_free(e->context);
-        free(e);
+        destroy(e);
     } else if (failed) {
+        // Half a frame may be queued: nothing can follow it.
         stats_bump(&w->stats, STATS_closed_outbox_full);
-        conn_close(w, c, 4408);
+        conn_kill(w, c);
     } else if (ended) {
         on_closed(w, c, close_received, status, frame->opcode == WS_CLOSE);
     } else {
         track_fragments(w, c, frame);
         if (!c->in_fragments)
-            events_drop(c);
+            events_drop(w, c);
     }
 }

@@ -15,6 +15,6 @@ struct conn;
 // One whole frame, header included, still masked.
 void events_on_frame(struct worker *w, struct conn *c, const struct ws_frame *frame,
                      const uint8_t *bytes, size_t len);
-void events_drop(struct conn *c);
+void events_drop(struct worker *w, struct conn *c);
 
 #endif

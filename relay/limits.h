@@ -49,13 +49,19 @@
 // are done, so this bounds a turn. Empty: receiving rests until the next turn.
 #define LIMIT_RECEIVE_BUFFERS 1024u
 #define LIMIT_RECEIVE_BUFFER_BYTES (32u * KIB)
+// Receive buffers of TLS handshakes, which may have to wait. Empty: handshakes wait.
+#define LIMIT_HANDSHAKE_BUFFERS 256u
+#define LIMIT_HANDSHAKE_BUFFER_BYTES (4u * KIB)
 // Plaintext of TLS connections, for the same time. All out: the turn ends early; still out: closed.
 #define LIMIT_PLAIN_BUFFERS 256u
 #define LIMIT_PLAIN_BUFFER_BYTES (128u * KIB)
 // Records sealed in one turn. Full: flushed early.
 #define LIMIT_SEALED_BYTES (8u * MIB)
-// Messages queued in one turn over all connections. Full: flushed early.
+// Messages queued in one turn over all connections. Full: flushed early. The asan preset sets it so
+// low that every turn ends early wherever it can.
+#ifndef LIMIT_PIECES
 #define LIMIT_PIECES 65536u
+#endif
 // Small answers (control text, close frames) copied in one turn. Full: flushed early.
 #define LIMIT_ANSWER_BYTES (4u * MIB)
 // Parts of messages waiting for the rest, also for the turn in which it comes. Small ones: one for
@@ -64,17 +70,28 @@
 #define LIMIT_PARTIAL_SMALL_BYTES (4u * KIB)
 #define LIMIT_PARTIAL_LARGE_BYTES (LIMIT_MESSAGE_BYTES + 64u)
 #define LIMIT_PARTIAL_LARGE 2048u
-// What a slow reader's socket did not take, in chunks. All out: close 1013.
+// What a slow reader's socket did not take, in chunks. All out: closed.
 #define LIMIT_BACKLOG_CHUNK_BYTES (4u * KIB)
 #define LIMIT_BACKLOG_CHUNKS 65536u
 #define LIMIT_OUTBOX_BYTES (256u * KIB) // default of --outbox-bytes; full: `recipient_busy`
 // Receives of TLS handshakes in one turn, about 0.3 ms each; the others wait for the next turn.
 #define LIMIT_HANDSHAKE_STEPS_PER_TURN 4u
-// Opening handshakes under way at once. Full: 503.
+// Request heads that came in part, at once. Full: 503.
 #define LIMIT_UPGRADES 4096u
 // Of one send, and of one turn; the rest goes with the next.
 #define LIMIT_SEND_IOVECS 1024u
 #define LIMIT_SEND_IOVECS_PER_TURN (2u * LIMIT_PIECES)
+
+// Sends in the ring before their completions are taken: half of what the queue holds.
+#define LIMIT_SENDS_UNREAPED 16384u
+// Fragments of one message, and fragmented messages under way in one worker; wslay allocates for
+// each. Over the first: close 1008, over the second: 1013.
+#define LIMIT_FRAGMENTS 1024u
+#define LIMIT_FRAGMENTED_MESSAGES 1024u
+// Control messages of one connection before its login. Over it: close 4401.
+#define LIMIT_TEXTS_BEFORE_LOGIN 16u
+// Bytes waiting for the control plane from one worker. Over it: `relay_busy`.
+#define LIMIT_CONTROL_EVENT_BYTES (64u * MIB)
 
 // Rings between threads. Full: `relay_busy`, nothing is queued.
 #define LIMIT_LINK_ITEMS 4096u

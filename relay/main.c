@@ -22,7 +22,6 @@
 
 #define EXIT_START 1 // something of the start failed; bad options exit 2
 #define STATS_INTERVAL_S 1
-#define DESCRIPTORS_SPARE 64u
 
 struct relay {
     struct config config;

@@ -115,6 +115,11 @@ void message_on_data(struct worker *w, struct conn *c, enum ws_opcode opcode, ui
         on_echo(w, c, opcode, payload, len);
     } else if (opcode == WS_BINARY) {
         on_envelope(w, c, payload, len);
+    } else if (!c->logged_in && c->texts_before_login++ == LIMIT_TEXTS_BEFORE_LOGIN) {
+        // Who is nobody yet may not fill the control plane's queue.
+        stats_bump(&w->stats, STATS_control_not_logged_in);
+        message_refuse(w, c, "not_logged_in", "too many messages before a login", NULL);
+        conn_close(w, c, 4401);
     } else if (!control_link_push(w, CONTROL_TEXT, address_of(w, c), payload, len)) {
         stats_bump(&w->stats, STATS_refused_relay_busy);
         message_refuse(w, c, "relay_busy", "the control queue is full, try again", NULL);

@@ -64,6 +64,7 @@ void outbox_arena_free(struct outbox_arena *a, uint32_t connections)
 bool outbox_has_room(const struct outbox_arena *a)
 {
     return a->piece_count + PIECES_MARGIN <= LIMIT_PIECES &&
+           a->iovec_count + LIMIT_SEND_IOVECS <= LIMIT_SEND_IOVECS_PER_TURN &&
            a->answers_len + ANSWERS_MARGIN <= LIMIT_ANSWER_BYTES &&
            a->sealed_len + a->to_seal + SEALED_MARGIN <= LIMIT_SEALED_BYTES;
 }

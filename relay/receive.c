@@ -142,8 +142,6 @@ static uint8_t *reserve_plain(struct worker *w, size_t bytes)
 {
     struct receive_arena *a = &w->receive;
 
-    if (a->plain_free_count == 0 && LIMIT_PLAIN_BUFFER_BYTES - a->plain_used < bytes)
-        send_end_turn_early(w); // brings the turn's buffers back
     if (a->plain_current == LIMIT_PLAIN_BUFFERS ||
         LIMIT_PLAIN_BUFFER_BYTES - a->plain_used < bytes) {
         if (a->plain_free_count == 0)
@@ -169,6 +167,13 @@ uint8_t *receive_copy(struct worker *w, const uint8_t *bytes, size_t len)
         memcpy(at + HEADROOM, bytes, len);
     w->receive.plain_used += (uint32_t)(HEADROOM + len);
     return at + HEADROOM;
+}
+
+// One receive takes at most a partial frame of each kind, and a plaintext buffer or two.
+bool receive_has_room(const struct receive_arena *a)
+{
+    return a->small.capacity - a->small.used >= 2 && a->large.capacity - a->large.used >= 2 &&
+           a->plain_free_count >= 2;
 }
 
 // ---- frames -------------------------------------------------------------------------------------
@@ -239,10 +244,6 @@ static struct partial *new_partial(struct worker *w, size_t bytes)
     struct pool *pool = large ? &w->receive.large : &w->receive.small;
     struct partial *p = pool_get(pool);
 
-    if (!p) {
-        send_end_turn_early(w); // completed ones are held until then
-        p = pool_get(pool);
-    }
     if (p) {
         p->len = 0;
         p->cap = large ? LIMIT_PARTIAL_LARGE_BYTES : LIMIT_PARTIAL_SMALL_BYTES;
@@ -252,11 +253,11 @@ static struct partial *new_partial(struct worker *w, size_t bytes)
     return p;
 }
 
-// Keep the begin of a frame of `total` bytes (as far as known) until the rest comes.
-static void keep_partial(struct worker *w, struct conn *c, const uint8_t *bytes, size_t len,
-                         size_t total)
+// Keep the begin of a frame until the rest comes. A large buffer is for bytes that are there, not
+// for bytes that are announced.
+static void keep_partial(struct worker *w, struct conn *c, const uint8_t *bytes, size_t len)
 {
-    c->partial = new_partial(w, total);
+    c->partial = new_partial(w, len);
     if (!c->partial) {
         no_buffers(w, c);
         return;
@@ -286,7 +287,8 @@ static size_t complete_partial(struct worker *w, struct conn *c, const uint8_t *
         }
         // Byte by byte through a header, so that nothing of the next frame is taken.
         want = header_len == 0 ? p->len + 1u : (size_t)header_len + frame.payload_len;
-        if (want > p->cap) {
+        n = want - p->len < len - used ? want - p->len : len - used;
+        if (p->len + n > p->cap) {
             c->partial = new_partial(w, want);
             if (c->partial) {
                 memcpy(c->partial->bytes, p->bytes, p->len);
@@ -313,9 +315,6 @@ static size_t complete_partial(struct worker *w, struct conn *c, const uint8_t *
             w->receive.current = around;
             return used;
         }
-        n = want - p->len;
-        if (n > len - used)
-            n = len - used;
         if (n == 0)
             return used;
         memcpy(p->bytes + p->len, bytes + used, n);
@@ -340,8 +339,7 @@ static void on_frames(struct worker *w, struct conn *c, uint8_t *bytes, size_t l
             return;
         }
         if (header_len == 0 || frame.payload_len > len - at - (size_t)header_len) {
-            keep_partial(w, c, bytes + at, len - at,
-                         header_len == 0 ? len - at : (size_t)header_len + frame.payload_len);
+            keep_partial(w, c, bytes + at, len - at);
             return;
         }
         w->receive.current = here;
@@ -374,12 +372,15 @@ static void refuse_upgrade(struct worker *w, struct conn *c, int status)
 // Returns how many bytes belonged to the request; `len` when there is nothing behind it.
 static size_t on_upgrade(struct worker *w, struct conn *c, const uint8_t *bytes, size_t len)
 {
-    ssize_t used = http_upgrade_decode_request(c->upgrade, bytes, len);
+    ssize_t used;
     char text[HTTP_RESPONSE_MAX_BYTES];
     const char *protocol = NULL;
     bool echo;
     size_t text_len;
 
+    if (!c->upgrade && !conn_begin_upgrade(w, c))
+        return len;
+    used = http_upgrade_decode_request(c->upgrade, bytes, len);
     if (used == 0)
         return len;
     if (used < 0) {
@@ -420,20 +421,26 @@ static void on_plain(struct worker *w, struct conn *c, uint8_t *bytes, size_t le
 
 static void tls_ended(struct worker *w, struct conn *c, ssize_t why)
 {
-    bool established = tls_is_established(c->tls);
-
+    if (c->state == CONN_CLOSING)
+        return; // the WebSocket said it all
     if (why == TLS_NO_BUFFER)
         stats_bump(&w->stats, STATS_closed_no_buffers);
-    else if (why == TLS_FAILED)
-        stats_bump(&w->stats, established ? STATS_closed_socket_error : STATS_tls_failed);
-    else
+    else if (why == TLS_CLOSED)
         stats_bump(&w->stats, STATS_closed_by_peer);
-    if (established && why == TLS_CLOSED) {
-        conn_close(w, c, 0);
-        return;
-    }
-    c->notified = true; // after an alert nothing of ours can follow
+    else
+        stats_bump(&w->stats, c->state == CONN_TLS ? STATS_tls_failed : STATS_closed_socket_error);
     conn_close(w, c, 0);
+}
+
+// A record that came in part has its time from its first byte, whatever came before it.
+static void watch_record(struct worker *w, struct conn *c, bool completed)
+{
+    if (!tls_is_mid_record(c->tls)) {
+        c->record_deadline_ns = 0;
+    } else if (completed || c->record_deadline_ns == 0) {
+        c->record_deadline_ns = w->now_ns + LIMIT_MESSAGE_MS * NS_PER_MS;
+        conn_arm_timer(w, c, c->record_deadline_ns);
+    }
 }
 
 static void on_records(struct worker *w, struct conn *c, const uint8_t *records, size_t len)
@@ -454,10 +461,8 @@ static void on_records(struct worker *w, struct conn *c, const uint8_t *records,
         plain_len += (size_t)n;
     outbox_records_end(w, c, &out);
     w->receive.plain_used += (uint32_t)plain_len;
-    if (c->state == CONN_TLS && tls_is_established(c->tls)) {
-        stats_bump(&w->stats, STATS_tls_handshakes);
-        conn_begin_upgrade(w, c);
-    }
+    if (c->state == CONN_TLS && tls_is_established(c->tls))
+        conn_secured(w, c);
     if (plain_len > 0) {
         struct hold parsed = w->receive.current;
 
@@ -466,26 +471,31 @@ static void on_records(struct worker *w, struct conn *c, const uint8_t *records,
         on_plain(w, c, plain, plain_len);
         receive_hold_put(w, parsed);
     }
-    if (n < 0 && conn_is_alive(c))
+    if (!conn_is_alive(c))
+        return;
+    if (n < 0)
         tls_ended(w, c, n);
+    else if (c->state == CONN_OPEN)
+        watch_record(w, c, plain_len > 0);
 }
 
-static void on_data(struct worker *w, struct conn *c, uint16_t id, size_t len)
+static void on_data(struct worker *w, struct conn *c, struct bufring *ring, uint16_t id, size_t len)
 {
     struct hold h = {.kind = HOLD_RECEIVED, .id = id};
-    uint8_t *bytes = bufring_at(&w->buffers, id);
+    uint8_t *bytes = bufring_at(ring, id);
 
+    send_make_room(w); // may end the connection
     if (c->state == CONN_CLOSING || c->state == CONN_DEAD) {
-        receive_hold_put(w, h);
+        bufring_put(ring, id);
         return;
     }
-    send_make_room(w);
     stats_bump(&w->stats, STATS_receives);
-    w->receive.current = h;
-    if (c->tls) {
-        on_records(w, c, bytes, len);
-        receive_hold_put(w, h); // the plaintext is elsewhere
+    if (c->secure) {
+        if (c->tls || conn_begin_tls(w, c))
+            on_records(w, c, bytes, len);
+        bufring_put(ring, id); // the plaintext is elsewhere
     } else {
+        w->receive.current = h;
         on_plain(w, c, bytes, len);
         receive_hold_until_turn_end(w, h);
     }
@@ -509,17 +519,18 @@ void receive_ended(struct worker *w, struct conn *c, int result)
 void receive_complete(struct worker *w, struct conn *c, int result, uint32_t cqe_flags)
 {
     bool more = (cqe_flags & IORING_CQE_F_MORE) != 0;
+    struct bufring *ring = c->handshake_receive ? &w->handshake_buffers : &w->buffers;
 
     if (!more)
         c->receiving = false;
     if (cqe_flags & IORING_CQE_F_BUFFER) {
         uint16_t id = (uint16_t)(cqe_flags >> IORING_CQE_BUFFER_SHIFT);
 
-        bufring_take(&w->buffers, id);
+        bufring_take(ring, id);
         if (result > 0)
-            on_data(w, c, id, (size_t)result);
+            on_data(w, c, ring, id, (size_t)result);
         else
-            bufring_put(&w->buffers, id);
+            bufring_put(ring, id);
     }
     if (result == -ENOBUFS) {
         // A state, not a failure: the turn's buffers come back at its end.

@@ -49,6 +49,8 @@ struct receive_arena {
 // Errors: -ENOMEM.
 NODISCARD int receive_arena_init(struct receive_arena *a, uint32_t connections);
 void receive_arena_free(struct receive_arena *a);
+// Is there memory for one more receive, whatever it brings?
+bool receive_has_room(const struct receive_arena *a);
 
 // A completion of the multishot receive: bytes in buffer `id`, end of stream (0) or -errno.
 void receive_complete(struct worker *w, struct conn *c, int result, uint32_t cqe_flags);

@@ -143,39 +143,6 @@ static bool emit_plain(struct worker *w, struct conn *c, bool *stalled)
     return true;
 }
 
-static void flush(struct worker *w, struct conn *c)
-{
-    bool behind = c->sending || c->backlog_first != NULL;
-    bool stalled = behind;
-
-    if (!behind)
-        begin_flight(w, c, false);
-    if (!(c->tls ? emit_sealed(w, c, &stalled) : emit_plain(w, c, &stalled))) {
-        no_buffers(w, c);
-        return;
-    }
-    c->first_piece = c->last_piece = OUTBOX_NONE;
-    c->piece_bytes = 0;
-    // Messages were bounded when they were pushed; what TLS itself adds is bounded here.
-    if (c->backlog_bytes > w->config->outbox_bytes + TLS_FLIGHT_MAX_BYTES) {
-        stats_bump(&w->stats, STATS_closed_outbox_full);
-        conn_kill(w, c);
-        return;
-    }
-    if (!behind && w->outbox.flights[c->slot].bytes > 0)
-        submit_flight(w, c);
-    else if (!behind)
-        conn_flushed(w, c);
-}
-
-void send_flush(struct worker *w)
-{
-    struct list *node;
-
-    while ((node = list_pop(&w->dirty)) != NULL)
-        flush(w, CONTAINER_OF(node, struct conn, dirty));
-}
-
 static void await_writable(struct worker *w, struct conn *c)
 {
     struct io_uring_sqe *sqe;
@@ -199,13 +166,64 @@ static void send_backlog(struct worker *w, struct conn *c)
     if (w->outbox.flights[c->slot].bytes > 0)
         submit_flight(w, c);
     else
-        await_writable(w, c); // the turn's iovecs are used up
+        await_writable(w, c); // the turn's iovecs are used up: the poll comes back in the next
+}
+
+static void flush(struct worker *w, struct conn *c)
+{
+    bool behind = c->sending || c->backlog_first != NULL;
+    bool stalled = behind; // once something waits, everything behind it waits
+    if (!behind)
+        begin_flight(w, c, false);
+    if (!(c->tls ? emit_sealed(w, c, &stalled) : emit_plain(w, c, &stalled))) {
+        no_buffers(w, c);
+        return;
+    }
+    c->first_piece = c->last_piece = OUTBOX_NONE;
+    c->piece_bytes = 0;
+    // Messages were bounded when they were pushed; what TLS itself adds is bounded here.
+    if (c->backlog_bytes > w->config->outbox_bytes + TLS_FLIGHT_MAX_BYTES) {
+        stats_bump(&w->stats, STATS_closed_outbox_full);
+        conn_kill(w, c);
+        return;
+    }
+    if (!behind && w->outbox.flights[c->slot].bytes > 0)
+        submit_flight(w, c);
+    else if (c->backlog_first && !c->sending && !c->polling)
+        send_backlog(w, c);
+    else if (!behind)
+        conn_flushed(w, c);
+}
+
+void send_flush(struct worker *w)
+{
+    struct list *node;
+
+    while ((node = list_pop(&w->dirty)) != NULL) {
+        flush(w, CONTAINER_OF(node, struct conn, dirty));
+        if (w->outbox.in_flight >= LIMIT_SENDS_UNREAPED) {
+            io_uring_submit(&w->ring.uring);
+            worker_reap_sends(w);
+        }
+    }
 }
 
 void send_writable(struct worker *w, struct conn *c)
 {
     if (conn_is_alive(c) && !c->sending && c->backlog_first)
         send_backlog(w, c);
+}
+
+// A reader that takes a byte now and then is as slow as one that takes none: only a chunk renews
+// its time.
+static void note_progress(struct worker *w, struct conn *c, size_t sent)
+{
+    c->write_progress += (uint32_t)sent;
+    if (c->write_deadline_ns != 0 && c->write_progress < LIMIT_BACKLOG_CHUNK_BYTES)
+        return;
+    c->write_progress = 0;
+    c->write_deadline_ns = w->now_ns + w->config->write_timeout_ms * NS_PER_MS;
+    conn_arm_timer(w, c, c->write_deadline_ns);
 }
 
 void send_complete(struct worker *w, struct conn *c, int result)
@@ -238,19 +256,18 @@ void send_complete(struct worker *w, struct conn *c, int result)
             conn_flushed(w, c);
         return;
     }
-    if (sent > 0 || c->write_deadline_ns == 0) {
-        c->write_deadline_ns = w->now_ns + w->config->write_timeout_ms * NS_PER_MS;
-        conn_arm_timer(w, c, c->write_deadline_ns);
-    }
-    if (sent == f->bytes)
-        send_backlog(w, c);
-    else
+    note_progress(w, c, sent);
+    // More goes at the turn's end, with what has come by then: a send now would keep the memory of
+    // a turn that has not begun.
+    if (sent < f->bytes)
         await_writable(w, c);
+    else if (!list_is_linked(&c->dirty))
+        list_push(&w->dirty, &c->dirty);
 }
 
 void send_release_turn(struct worker *w)
 {
-    assert(w->outbox.in_flight == 0 && list_is_empty(&w->dirty));
+    assert(w->outbox.in_flight == 0);
     receive_release_turn(w);
     link_return_turn(w);
     outbox_arena_reset(&w->outbox);
@@ -268,7 +285,7 @@ void send_end_turn_early(struct worker *w)
 
 void send_make_room(struct worker *w)
 {
-    if (!outbox_has_room(&w->outbox))
+    if (!outbox_has_room(&w->outbox) || !receive_has_room(&w->receive))
         send_end_turn_early(w);
 }
 

@@ -29,6 +29,7 @@
     X(frame_not_masked)                                                                            \
     X(frame_too_large)                                                                             \
     X(frame_bad_sequence) /* continuation without a start, or a start inside a message */          \
+    X(frame_too_many_fragments)                                                                    \
     X(frame_bad_close)                                                                             \
     X(text_not_utf8)                                                                               \
     X(messages_fragmented)                                                                         \

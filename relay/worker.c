@@ -8,6 +8,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,8 @@
 
 #define SQ_ENTRIES 4096u
 #define BUFFER_GROUP 1u
+#define HANDSHAKE_BUFFER_GROUP 2u
+#define BLOCKED_WAIT_NS NS_PER_MS // for what only another thread can bring
 
 // ---- accepting ----------------------------------------------------------------------------------
 
@@ -202,14 +205,24 @@ void worker_reap_sends(struct worker *w)
 
         if (ring_tag_op(done.tag) == WORKER_OP_SEND) {
             complete(w, &done);
-        } else if (w->batch_count < w->batch_capacity) {
-            w->batch[w->batch_count++] = done;
         } else {
-            break; // the rest stays in the queue for the next turn
+            assert(w->batch_count < w->batch_capacity); // every operation there can be fits
+            w->batch[w->batch_count++] = done;
         }
         count++;
     }
     io_uring_cq_advance(&w->ring.uring, count);
+}
+
+// Handling a completion may reap more; they are handled in the same pass.
+static void handle_batch(struct worker *w)
+{
+    while (w->batch_next < w->batch_count) {
+        struct worker_completion done = w->batch[w->batch_next++];
+
+        complete(w, &done);
+    }
+    w->batch_next = w->batch_count = 0;
 }
 
 // ---- timers -------------------------------------------------------------------------------------
@@ -244,8 +257,11 @@ static void timer_fired(struct timer *t, void *ctx)
         sweep(w);
     else if (t == &w->accept_rest)
         return; // keep_accepting sees that it is over
-    else
+    else {
+        send_make_room(w);
+        // Making room may have ended the connection, and with it the timer's reason.
         conn_timer_fired(w, CONTAINER_OF(t, struct conn, timer));
+    }
 }
 
 // ---- drain --------------------------------------------------------------------------------------
@@ -263,12 +279,16 @@ static void begin_drain(struct worker *w)
 
         if (!conn_is_alive(c) || c->state == CONN_CLOSING)
             continue;
+        send_make_room(w);
+        if (!conn_is_alive(c))
+            continue;
         stats_bump(&w->stats, STATS_closed_drain);
         if (c->state == CONN_OPEN)
             conn_close(w, c, 1001);
+        else if (c->state == CONN_UPGRADE)
+            conn_refuse_full(w, c);
         else
             conn_kill(w, c);
-        send_make_room(w);
     }
 }
 
@@ -299,9 +319,7 @@ static void rearm_receives(struct worker *w)
 {
     struct list *node;
 
-    // One pass only: who finds no buffer again is at the end of the list for the next turn.
-    if (w->buffers.held == w->buffers.count)
-        return;
+    // Who finds no buffer again comes back to the list with its next completion.
     while ((node = list_pop(&w->rearm)) != NULL)
         conn_receive(w, CONTAINER_OF(node, struct conn, waiting));
 }
@@ -314,37 +332,41 @@ static void wait_for_work(struct worker *w)
     if (w->drain_seen && wait_ns > 10 * NS_PER_MS)
         wait_ns = 10 * NS_PER_MS;
     waker_park(&w->waker);
-    if (!link_is_idle(w) || !control_link_is_idle(w) || !list_is_empty(&w->farewell) ||
-        !list_is_empty(&w->rearm) || w->later_count > 0 ||
+    if (!link_is_idle(w) || !control_link_is_idle(w) || w->later_count > 0 ||
         (!w->drain_seen && atomic_load_explicit(w->draining, memory_order_acquire)))
         wait_ns = 0;
+    else if (wait_ns > BLOCKED_WAIT_NS &&
+             (!list_is_empty(&w->farewell) || !list_is_empty(&w->rearm)))
+        wait_ns = BLOCKED_WAIT_NS;
     urcu_qsbr_thread_offline();
     err = ring_submit_and_wait(&w->ring, SQ_ENTRIES / 4, wait_ns, w->config->min_wait_us);
     urcu_qsbr_thread_online();
     waker_unpark(&w->waker);
-    if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY && err != -EAGAIN)
+    if (err < 0 && err != -ETIME && err != -EINTR && err != -EBUSY && err != -EAGAIN) {
         log_error("worker %u: waiting on io_uring failed: %s", w->number, strerror(-err));
+        poll(NULL, 0, 100); // nothing is lost by trying again, slowly
+    }
 }
 
 static void turn(struct worker *w)
 {
     w->now_ns = clock_now_ns();
     stats_bump(&w->stats, STATS_turns);
-    w->batch_count = 0;
     worker_reap_sends(w);
     if (w->outbox.in_flight == 0)
         send_release_turn(w);
     bufring_commit(&w->buffers);
+    bufring_commit(&w->handshake_buffers);
     if (!w->drain_seen && atomic_load_explicit(w->draining, memory_order_acquire))
         begin_drain(w);
     link_collect(w);
     resume_deferred(w);
-    for (uint32_t i = 0; i < w->batch_count; i++)
-        complete(w, &w->batch[i]);
+    handle_batch(w);
     link_deliver(w);
     control_link_deliver(w);
-    conn_retry_farewells(w);
     timer_wheel_advance(&w->wheel, w->now_ns, timer_fired, w);
+    handle_batch(w); // what early ends of the turn brought since
+    conn_retry_farewells(w);
     rearm_receives(w);
     keep_accepting(w);
     send_flush(w);
@@ -383,15 +405,22 @@ static int reserve(struct worker *w)
                        LIMIT_RECEIVE_BUFFER_BYTES);
     if (err < 0)
         return err;
+    err = bufring_init(&w->handshake_buffers, &w->ring, HANDSHAKE_BUFFER_GROUP,
+                       LIMIT_HANDSHAKE_BUFFERS, LIMIT_HANDSHAKE_BUFFER_BYTES);
+    if (err < 0)
+        return err;
     w->start_what = "its memory";
     w->conns = mmap(NULL, w->conn_count * sizeof *w->conns, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (w->conns == MAP_FAILED)
         return -ENOMEM;
-    w->batch_capacity = 2 * SQ_ENTRIES * 8;
+    // Each connection can have a poll, two shutdowns, a peek, a close and the end of its receive
+    // there, each buffer a receive, each listener a few accepts.
+    w->batch_capacity = 6 * w->conn_count + LIMIT_RECEIVE_BUFFERS + LIMIT_HANDSHAKE_BUFFERS +
+                        LIMIT_LISTENERS * (LIMIT_LISTEN_BACKLOG + 4u) + 16;
     w->batch = malloc(w->batch_capacity * sizeof *w->batch);
-    // Each deferred completion holds a receive buffer or is the last of its connection.
-    w->later_capacity = LIMIT_RECEIVE_BUFFERS + w->conn_count;
+    // Each deferred completion holds a handshake's buffer or is the last of its connection.
+    w->later_capacity = LIMIT_HANDSHAKE_BUFFERS + w->conn_count;
     w->later = malloc(w->later_capacity * sizeof *w->later);
     if (!w->batch || !w->later)
         return -ENOMEM;
@@ -405,8 +434,9 @@ static int reserve(struct worker *w)
 
 static void release(struct worker *w)
 {
-    ring_free(&w->ring);
     bufring_free(&w->buffers);
+    bufring_free(&w->handshake_buffers);
+    ring_free(&w->ring);
     munmap(w->conns, w->conn_count * sizeof *w->conns);
     free(w->batch);
     free(w->later);

@@ -39,12 +39,14 @@ struct worker {
     pthread_t thread;
     struct ring ring;
     struct bufring buffers;
-    struct conn *conns; // one for each direct descriptor
+    struct bufring handshake_buffers; // of TLS handshakes, so that they cannot starve the others
+    struct conn *conns;               // one for each direct descriptor
     uint32_t conn_count;
     uint32_t live; // connections not CONN_FREE
-    // Completions of this turn, taken out of the queue so that sends can be reaped in between.
+    // Completions taken out of the queue so that sends can be reaped in between: done up to
+    // batch_next, gone only when all are done.
     struct worker_completion *batch;
-    uint32_t batch_count, batch_capacity;
+    uint32_t batch_next, batch_count, batch_capacity;
     // Receives put off to a later turn: a ring.
     struct worker_completion *later;
     uint32_t later_first, later_count, later_capacity;
@@ -57,7 +59,8 @@ struct worker {
     struct list farewell; // dead connections whose end the control plane could not take yet
     struct outbox_arena outbox;
     struct receive_arena receive;
-    struct pool upgrades; // struct http_upgrade
+    struct pool upgrades;         // struct http_upgrade
+    uint32_t fragmented_messages; // under way
 
     int listeners[LIMIT_LISTENERS];
     uint32_t listener_count;
