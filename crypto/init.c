@@ -12,12 +12,20 @@
 
 struct tier {
     const char *name;
-    int (*init)(void);
+    const struct sp_aead_tier *aead;
+    bool (*is_supported)(void); // by this CPU and kernel
 };
 
-// Best first: the first one whose name fits SEALPOST_CRYPTO_TIER, or simply the first, runs.
+static bool has_all(void)
+{
+    return true;
+}
+
+// Best first: of those this machine supports the first one runs, or the one that
+// SEALPOST_CRYPTO_TIER names.
 static const struct tier tiers[] = {
-    {"portable", sp_aead_init_portable},
+    {"avx512", &sp_aead_avx512, sp_aead_has_avx512},
+    {"portable", &sp_aead_portable, has_all},
 };
 
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
@@ -26,10 +34,9 @@ static const struct tier *_Atomic active;
 static const struct tier *choose_tier(void)
 {
     const char *forced = getenv("SEALPOST_CRYPTO_TIER");
-    if (forced == NULL || forced[0] == '\0')
-        return &tiers[0];
+    const bool any = forced == NULL || forced[0] == '\0';
     for (size_t i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
-        if (strcmp(forced, tiers[i].name) == 0)
+        if ((any || strcmp(forced, tiers[i].name) == 0) && tiers[i].is_supported())
             return &tiers[i];
     }
     return NULL;
@@ -42,7 +49,7 @@ static int start(void)
         return -ENOTSUP;
     if (sodium_init() < 0)
         return -EIO;
-    int error = tier->init();
+    int error = sp_aead_init(tier->aead);
     if (error == 0)
         atomic_store(&active, tier);
     return error;

@@ -9,9 +9,23 @@
 
 enum sp_kind { SP_KIND_INITIAL = 1, SP_KIND_SESSION = 2 };
 
-// Fetch the cipher of the portable tier. Called by sp_init only, under its lock.
+// One implementation of AES-256-GCM. Each call is the contract of the sp_aead_ function it stands
+// behind; free_key gets a key that holds a state.
+struct sp_aead_tier {
+    int (*init)(void); // by sp_init only, under its lock
+    int (*init_key)(struct sp_aead_key *key, const uint8_t raw[SP_KEY_BYTES]);
+    void (*free_key)(struct sp_aead_key *key);
+    int (*seal_batch)(const struct sp_aead_job *jobs, size_t count);
+    bool (*open_batch)(const struct sp_aead_job *jobs, size_t count, bool *ok);
+};
+extern const struct sp_aead_tier sp_aead_portable, sp_aead_avx512;
+
+// Does this CPU, and the kernel, have all that sp_aead_avx512 is made of?
+SP_MUST_CHECK bool sp_aead_has_avx512(void);
+
+// Start a tier and use it from now on. Called by sp_init only, under its lock, once with success.
 // Errors: -EIO.
-SP_MUST_CHECK int sp_aead_init_portable(void);
+SP_MUST_CHECK int sp_aead_init(const struct sp_aead_tier *tier);
 
 // nonce = 4 zero bytes ‖ counter (u64, big-endian). Source: docs/PROTOCOL.md section 6.
 void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);

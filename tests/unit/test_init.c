@@ -23,9 +23,32 @@ ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
     return __real_getrandom(out, len, flags);
 }
 
-Test(sp_init, runs_the_portable_tier)
+static bool cpu_lacks_avx512;
+
+bool __real_sp_aead_has_avx512(void);
+bool __wrap_sp_aead_has_avx512(void);
+
+bool __wrap_sp_aead_has_avx512(void)
+{
+    return !cpu_lacks_avx512 && __real_sp_aead_has_avx512();
+}
+
+static const char *best_tier(void)
+{
+    return __real_sp_aead_has_avx512() ? "avx512" : "portable";
+}
+
+Test(sp_init, runs_the_best_tier)
 {
     cr_assert_str_eq(sp_tier(), "none");
+    unsetenv("SEALPOST_CRYPTO_TIER");
+    cr_assert_eq(sp_init(), 0);
+    cr_assert_str_eq(sp_tier(), best_tier());
+}
+
+Test(sp_init, runs_the_portable_tier_on_any_cpu)
+{
+    cpu_lacks_avx512 = true;
     unsetenv("SEALPOST_CRYPTO_TIER");
     cr_assert_eq(sp_init(), 0);
     cr_assert_str_eq(sp_tier(), "portable");
@@ -42,7 +65,7 @@ Test(sp_init, takes_an_empty_name_for_none)
 {
     setenv("SEALPOST_CRYPTO_TIER", "", 1);
     cr_assert_eq(sp_init(), 0);
-    cr_assert_str_eq(sp_tier(), "portable");
+    cr_assert_str_eq(sp_tier(), best_tier());
 }
 
 Test(sp_init, refuses_an_unknown_tier)
@@ -54,12 +77,21 @@ Test(sp_init, refuses_an_unknown_tier)
     cr_assert_eq(sp_init(), 0);
 }
 
+Test(sp_init, refuses_a_tier_the_cpu_lacks)
+{
+    cpu_lacks_avx512 = true;
+    setenv("SEALPOST_CRYPTO_TIER", "avx512", 1);
+    cr_assert_eq(sp_init(), -ENOTSUP);
+    cr_assert_str_eq(sp_tier(), "none");
+}
+
 Test(sp_init, may_come_twice)
 {
+    unsetenv("SEALPOST_CRYPTO_TIER");
     cr_assert_eq(sp_init(), 0);
     setenv("SEALPOST_CRYPTO_TIER", "abacus", 1); // too late to matter
     cr_assert_eq(sp_init(), 0);
-    cr_assert_str_eq(sp_tier(), "portable");
+    cr_assert_str_eq(sp_tier(), best_tier());
 }
 
 Test(sp_random, fills_every_byte)
