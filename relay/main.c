@@ -68,7 +68,7 @@ static void format_address(const struct sockaddr_storage *address, char *out, si
 // so that the other workers listen on the same.
 static int listen_on(struct config_listener *l)
 {
-    static const int one = 1, idle_s = 120;
+    static const int one = 1, idle_s = 120, unsent = LIMIT_UNSENT_BYTES;
     char text[80];
     int fd = socket(l->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
@@ -78,6 +78,7 @@ static int listen_on(struct config_listener *l)
         setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &one, sizeof one) < 0 ||
         setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof one) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle_s, sizeof idle_s) < 0 ||
+        setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof unsent) < 0 ||
         setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0)
         fail("a socket option is refused: %s", strerror(errno));
     format_address(&l->address, text, sizeof text);

@@ -125,6 +125,8 @@ def test_handshakes_under_way_are_closed(start_relay):
     halves[1].send(b"\x16\x03\x01\x02\x00")
     relay.await_stats(lambda s: s["connections_accepted"] == 2)
     relay.terminate()
+    answer = halves[0].socket.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 503 "), answer
     for half in halves:
         try:
             assert half.socket.recv(1000) == b""

@@ -134,6 +134,14 @@ async def test_envelope_before_login_is_refused(relay):
     assert relay.stop()["envelope_before_login"] == 1
 
 
+async def test_flood_of_texts_before_login_is_cut(relay):
+    client = await Client.connect(relay.url())
+    for _ in range(17):
+        await client.send("not JSON")
+    assert await client.closed() == 4401
+    assert relay.stop()["control_not_logged_in"] == 1
+
+
 async def test_newer_login_displaces_the_older(relay):
     identity, sender = Identity(), Identity()
     older = await Client.open(relay.url(), identity)

@@ -75,6 +75,9 @@ BAD = {
     "text_fragmented_cut_short": (encode_frame(TEXT, b"a", fin=False) +
                                   encode_frame(CONTINUATION, b"\xe2\x82"), 1007,
                                   "text_not_utf8"),
+    "too_many_fragments": (encode_frame(TEXT, b"", fin=False) +
+                           encode_frame(CONTINUATION, b"", fin=False) * 1024, 1008,
+                           "frame_too_many_fragments"),
 }
 
 
