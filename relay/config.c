@@ -141,6 +141,11 @@ static void add_listener(struct argp_state *state, struct config *c, const char 
                      "--listen '%s': '%s' is not an IP address; write for instance "
                      "127.0.0.1, 0.0.0.0 or [::]",
                      url, host);
+    // Listeners share ports among the workers, so the system would deal clients to both at random.
+    for (uint32_t i = 0; i < c->listener_count && port != 0; i++)
+        if (memcmp(&c->listeners[i].address, &l->address, sizeof l->address) == 0)
+            argp_failure(state, 2, 0,
+                         "--listen '%s': this address is given twice; choose another port", url);
     c->listener_count++;
 }
 

@@ -308,6 +308,8 @@ void conn_timer_fired(struct worker *w, struct conn *c)
 {
     uint64_t next;
 
+    if (!conn_is_alive(c))
+        return; // making room for the answer ended it
     if (c->write_deadline_ns != 0 && c->write_deadline_ns <= w->now_ns) {
         // The socket takes nothing: a close frame would not arrive either.
         stats_bump(&w->stats, STATS_closed_write_timeout);

@@ -253,13 +253,10 @@ static void timer_fired(struct timer *t, void *ctx)
 {
     struct worker *w = ctx;
 
-    if (t == &w->sweep)
+    if (t == &w->sweep) {
         sweep(w);
-    else if (t == &w->accept_rest)
-        return; // keep_accepting sees that it is over
-    else {
+    } else if (t != &w->accept_rest) { // keep_accepting sees that the rest is over
         send_make_room(w);
-        // Making room may have ended the connection, and with it the timer's reason.
         conn_timer_fired(w, CONTAINER_OF(t, struct conn, timer));
     }
 }

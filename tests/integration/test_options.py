@@ -1,6 +1,9 @@
 """The command line: each wrong one ends with one sentence that names it and how to mend it."""
+import ctypes
+import errno
 import os
 import socket
+import struct
 import subprocess
 
 import pytest
@@ -11,15 +14,15 @@ from test_tls import make_certificate
 WS, WSS = "ws://127.0.0.1:0", "wss://127.0.0.1:0"
 
 
-def run(*options):
+def run(*options, before=None):
     return subprocess.run([binary("relay/sealpost-relay"), *map(str, options)],
                           capture_output=True, text=True, timeout=PATIENCE_S,
-                          stdin=subprocess.DEVNULL)
+                          stdin=subprocess.DEVNULL, preexec_fn=before)
 
 
-def refused(*options):
+def refused(*options, before=None):
     """The one sentence a start with these options ends with."""
-    out = run(*options)
+    out = run(*options, before=before)
     assert out.returncode in (1, 2), (out.returncode, out.stderr)
     assert "listening on" not in out.stdout
     lines = [line for line in out.stderr.splitlines()
@@ -59,6 +62,34 @@ def test_number(option):
 def test_listen(url, mend):
     said = refused("--listen", url)
     assert "--listen" in said and mend in said
+
+
+def test_address_given_twice():
+    said = refused("--listen", "ws://127.0.0.1:18086", "--listen", "wss://127.0.0.1:18086")
+    assert "given twice" in said and "choose another port" in said
+
+
+def without_io_uring(error):
+    """Run in the child before the relay: io_uring_setup fails with `error`, as on a system that
+    lacks it (ENOSYS) or has it switched off (EPERM)."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    load_number, io_uring_setup, allow = struct.pack("HBBI", 0x20, 0, 0, 0), 425, 0x7FFF0000
+    program = ctypes.create_string_buffer(
+        load_number + struct.pack("HBBI", 0x15, 0, 1, io_uring_setup) +
+        struct.pack("HBBI", 0x06, 0, 0, 0x00050000 | error) +
+        struct.pack("HBBI", 0x06, 0, 0, allow))
+    header = struct.pack("HxxxxxxP", 4, ctypes.addressof(program))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0  # PR_SET_NO_NEW_PRIVS
+    assert libc.prctl(22, 2, header, 0, 0) == 0  # PR_SET_SECCOMP, SECCOMP_MODE_FILTER
+
+
+@pytest.mark.parametrize("error,mend", [
+    (errno.ENOSYS, "Linux 6.12 or later is needed"),
+    (errno.EPERM, "set the sysctl kernel.io_uring_disabled to 0"),
+    (errno.EINVAL, "Linux 6.12 or later is needed"), (errno.ENOMEM, "raise RLIMIT_MEMLOCK")])
+def test_kernel_without_io_uring(error, mend):
+    said = refused("--listen", WS, before=lambda: without_io_uring(error))
+    assert "io_uring" in said and mend in said
 
 
 def test_too_many_listeners():
