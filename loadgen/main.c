@@ -155,5 +155,5 @@ int main(int argc, char **argv)
         fprintf(stderr, "sealpost-load: %s\n", where);
         return EXIT_CODE_UNREACHABLE;
     }
-    return load(&options, &target, argc, argv);
+    return (int)load(&options, &target, argc, argv);
 }

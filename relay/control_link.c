@@ -274,8 +274,8 @@ bool control_link_push(struct worker *w, enum control_event_op op, struct peer p
 static void send_action(struct worker *w, struct conn *c, enum ws_opcode opcode,
                         const struct control_action *action)
 {
-    if (outbox_push_copy(w, c, opcode, action->data, action->len) ||
-        (send_early(w, c) && outbox_push_copy(w, c, opcode, action->data, action->len)))
+    if (outbox_push_copy(w, c, (int)opcode, action->data, action->len) ||
+        (send_early(w, c) && outbox_push_copy(w, c, (int)opcode, action->data, action->len)))
         return;
     if (!conn_is_alive(c) || c->state == CONN_CLOSING)
         return;
@@ -296,7 +296,7 @@ static void route_action(struct worker *w, struct conn *c, const struct control_
         return;
     }
     if (wire_decode_envelope(&envelope, message, action->len, LIMIT_ENVELOPE_BYTES) < 0)
-        assert(!"the control plane lets valid envelopes through only");
+        assert(false && "the control plane lets valid envelopes through only");
     stats_bump(&w->stats, STATS_envelopes_in);
     route_envelope(w, c, &envelope, message, action->len);
 }

@@ -23,9 +23,9 @@
 // Space in front of copied payloads for a server's frame header.
 #define HEADROOM 16u
 
-static_assert(HEADROOM >= WS_SERVER_HEADER_MAX_BYTES);
-static_assert(LIMIT_PLAIN_BUFFER_BYTES >= LIMIT_MESSAGE_BYTES + HEADROOM);
-static_assert(LIMIT_PLAIN_BUFFER_BYTES >= PLAIN_PER_RECEIVE);
+static_assert(HEADROOM >= WS_SERVER_HEADER_MAX_BYTES, "a header fits in front");
+static_assert(LIMIT_PLAIN_BUFFER_BYTES >= LIMIT_MESSAGE_BYTES + HEADROOM, "a message fits");
+static_assert(LIMIT_PLAIN_BUFFER_BYTES >= PLAIN_PER_RECEIVE, "what a receive brings fits");
 
 // ---- memory of the turn -------------------------------------------------------------------------
 
@@ -90,7 +90,7 @@ void receive_hold_get(struct worker *w, struct hold h)
         h.partial->refs++;
         break;
     case HOLD_NONE:
-        assert(!"a message must be held by something");
+        assert(false && "a message must be held by something");
     }
 }
 

@@ -199,6 +199,12 @@ void worker_reap_sends(struct worker *w)
     struct io_uring_cqe *cqe;
     unsigned head, count = 0;
 
+    // In a long pass the done ones make room for those to come.
+    if (w->batch_next > w->batch_capacity / 2) {
+        w->batch_count -= w->batch_next;
+        memmove(w->batch, w->batch + w->batch_next, w->batch_count * sizeof *w->batch);
+        w->batch_next = 0;
+    }
     io_uring_for_each_cqe(&w->ring.uring, head, cqe)
     {
         struct worker_completion done = {io_uring_cqe_get_data64(cqe), cqe->res, cqe->flags};
@@ -206,7 +212,7 @@ void worker_reap_sends(struct worker *w)
         if (ring_tag_op(done.tag) == WORKER_OP_SEND) {
             complete(w, &done);
         } else {
-            assert(w->batch_count < w->batch_capacity); // every operation there can be fits
+            assert(w->batch_count < w->batch_capacity); // twice what can be under way fits
             w->batch[w->batch_count++] = done;
         }
         count++;
@@ -413,8 +419,8 @@ static int reserve(struct worker *w)
         return -ENOMEM;
     // Each connection can have a poll, two shutdowns, a peek, a close and the end of its receive
     // there, each buffer a receive, each listener a few accepts.
-    w->batch_capacity = 6 * w->conn_count + LIMIT_RECEIVE_BUFFERS + LIMIT_HANDSHAKE_BUFFERS +
-                        LIMIT_LISTENERS * (LIMIT_LISTEN_BACKLOG + 4u) + 16;
+    w->batch_capacity = 2 * (6 * w->conn_count + LIMIT_RECEIVE_BUFFERS + LIMIT_HANDSHAKE_BUFFERS +
+                             LIMIT_LISTENERS * (LIMIT_LISTEN_BACKLOG + 4u) + 16);
     w->batch = malloc(w->batch_capacity * sizeof *w->batch);
     // Each deferred completion holds a handshake's buffer or is the last of its connection.
     w->later_capacity = LIMIT_HANDSHAKE_BUFFERS + w->conn_count;

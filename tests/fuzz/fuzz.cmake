@@ -7,6 +7,7 @@ set(SEALPOST_FUZZ_FLAGS -fsanitize=fuzzer,address,undefined -fno-sanitize-recove
 # sealpost_fuzzer(<name> <source>...): fuzz/fuzz_<name>.c with the sources it drives, which are
 # given from the root and compiled again here, so that they report their coverage. Its test replays
 # the seeds in fuzz/corpus/<name>. Libraries: target_link_libraries(fuzz_<name> PRIVATE ...).
+add_custom_target(fuzzers)
 function(sealpost_fuzzer name)
   list(TRANSFORM ARGN PREPEND ${PROJECT_SOURCE_DIR}/)
   add_executable(fuzz_${name} fuzz/fuzz_${name}.c ${ARGN})
@@ -14,6 +15,7 @@ function(sealpost_fuzzer name)
   # libFuzzer's entry point has no prototype of its own.
   target_compile_options(fuzz_${name} PRIVATE ${SEALPOST_FUZZ_FLAGS} -Wno-missing-prototypes)
   target_link_options(fuzz_${name} PRIVATE ${SEALPOST_FUZZ_FLAGS})
+  add_dependencies(fuzzers fuzz_${name})
   add_test(NAME fuzz.${name}
     COMMAND fuzz_${name} -runs=0 ${CMAKE_CURRENT_SOURCE_DIR}/fuzz/corpus/${name})
   set_tests_properties(fuzz.${name} PROPERTIES TIMEOUT 120 LABELS fuzz)
@@ -24,6 +26,8 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/common/ws_mask_avx2.c
   PROPERTIES COMPILE_OPTIONS "-mavx2")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/common/ws_mask_avx512.c
   PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl")
+set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/aead_avx512.c PROPERTIES COMPILE_OPTIONS
+  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-maes;-mpclmul;-mvaes;-mvpclmulqdq")
 
 sealpost_fuzzer(wire_decode_envelope common/wire.c)
 sealpost_fuzzer(ws_decode_header common/ws.c common/ws_mask.c common/ws_mask_avx2.c
@@ -36,8 +40,8 @@ target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPE
 sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
-sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/curve25519.c crypto/hkdf.c crypto/identity.c
-  crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
+sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
+  crypto/curve25519.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
 target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sp_initial_open PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
 
