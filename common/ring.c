@@ -55,7 +55,7 @@ int ring_init(struct ring *r, uint32_t sq_entries, uint32_t direct_descriptors)
     struct io_uring_params params = {.flags = setup_flags(), .cq_entries = sq_entries * CQ_FACTOR};
     int err;
 
-    *r = (struct ring){.sq_entries = sq_entries, .direct_descriptors = direct_descriptors};
+    *r = (struct ring){0};
     err = io_uring_queue_init_params(sq_entries, &r->uring, &params);
     if (err < 0)
         return err;

@@ -11,8 +11,6 @@
 
 struct ring {
     struct io_uring uring;
-    uint32_t sq_entries;
-    uint32_t direct_descriptors;
 };
 
 // `user_data`: operation (8 bits), generation (24), slot (32). A cancelled request completes late;

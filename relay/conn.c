@@ -22,7 +22,7 @@ struct conn *conn_find(struct worker *w, uint32_t slot, uint32_t generation)
     return c->generation == generation && c->state != CONN_FREE ? c : NULL;
 }
 
-static struct peer address_of(const struct worker *w, const struct conn *c)
+struct peer conn_address(const struct worker *w, const struct conn *c)
 {
     return (struct peer){.slot = c->slot, .generation = c->generation, .worker = w->number};
 }
@@ -153,7 +153,7 @@ void conn_upgraded(struct worker *w, struct conn *c, bool echo)
     set_phase_deadline(w, c, echo ? 0 : w->config->login_timeout_ms);
     if (echo)
         return;
-    if (!control_link_push(w, CONTROL_OPENED, address_of(w, c), NULL, 0)) {
+    if (!control_link_push(w, CONTROL_OPENED, conn_address(w, c), NULL, 0)) {
         stats_bump(&w->stats, STATS_closed_no_buffers);
         conn_close(w, c, 1013);
         return;
@@ -223,7 +223,7 @@ static void finish(struct worker *w, struct conn *c)
     if (c->operations > 0 || list_is_linked(&c->waiting))
         return;
     if (c->known) {
-        if (!control_link_push(w, CONTROL_CLOSED, address_of(w, c), NULL, 0)) {
+        if (!control_link_push(w, CONTROL_CLOSED, conn_address(w, c), NULL, 0)) {
             list_push(&w->farewell, &c->waiting);
             return;
         }

@@ -125,6 +125,8 @@ void conn_retry_farewells(struct worker *w);
 // The descriptor is closed: the slot is free.
 void conn_closed(struct worker *w, struct conn *c);
 
+// What other threads call this connection.
+struct peer conn_address(const struct worker *w, const struct conn *c);
 // The connection a tag or peer means, or NULL if the slot has another tenant now.
 struct conn *conn_find(struct worker *w, uint32_t slot, uint32_t generation);
 

@@ -39,11 +39,6 @@ void message_refuse(struct worker *w, struct conn *c, const char *code, const ch
     }
 }
 
-static struct peer address_of(const struct worker *w, const struct conn *c)
-{
-    return (struct peer){.slot = c->slot, .generation = c->generation, .worker = w->number};
-}
-
 static void on_bad_envelope(struct worker *w, struct conn *c, enum wire_error error)
 {
     static const struct {
@@ -85,7 +80,7 @@ static void on_envelope(struct worker *w, struct conn *c, uint8_t *message, size
         route_envelope(w, c, &envelope, message, len);
         return;
     }
-    if (!control_link_push(w, CONTROL_DURABLE, address_of(w, c), message, len))
+    if (!control_link_push(w, CONTROL_DURABLE, conn_address(w, c), message, len))
         route_refuse(w, c, ROUTE_RELAY_BUSY, envelope.message_id);
 }
 
@@ -120,7 +115,7 @@ void message_on_data(struct worker *w, struct conn *c, enum ws_opcode opcode, ui
         stats_bump(&w->stats, STATS_control_not_logged_in);
         message_refuse(w, c, "not_logged_in", "too many messages before a login", NULL);
         conn_close(w, c, 4401);
-    } else if (!control_link_push(w, CONTROL_TEXT, address_of(w, c), payload, len)) {
+    } else if (!control_link_push(w, CONTROL_TEXT, conn_address(w, c), payload, len)) {
         stats_bump(&w->stats, STATS_refused_relay_busy);
         message_refuse(w, c, "relay_busy", "the control queue is full, try again", NULL);
     }

@@ -54,9 +54,7 @@ static enum route_result route(struct worker *w, struct conn *sender,
     if (!mailbox_find(w->directory, envelope->mailbox, &to))
         return ROUTE_ABSENT;
     if (to.worker != w->number) {
-        struct peer from = {sender->slot, sender->generation, w->number};
-
-        if (!link_push(w, to, from, message, len, envelope->message_id))
+        if (!link_push(w, to, conn_address(w, sender), message, len, envelope->message_id))
             return ROUTE_RELAY_BUSY;
         stats_bump(&w->stats, STATS_envelopes_to_other_worker);
         return ROUTE_DELIVERED;
