@@ -272,10 +272,9 @@ INLINE __m128i run_last(struct stream *m, const struct state *s, size_t left, __
 }
 
 // Returns the tag. Source: SP 800-38D section 7.
-INLINE __m128i run(const struct sp_aead_job *job, bool sealing)
+INLINE __m128i run(const struct state *s, const struct sp_aead_job *job, bool sealing)
 {
     assert(job->len <= INT_MAX && job->ad_len <= INT_MAX);
-    const struct state *s = job->key->state;
     const __m128i zeroth = reverse_block(_mm_maskz_loadu_epi32(7, job->nonce));
     const __m512i second =
         _mm512_set_epi32(0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 2); // 1 is the tag's
@@ -297,16 +296,38 @@ INLINE __m128i run(const struct sp_aead_job *job, bool sealing)
     return _mm_xor_si128(reverse_block(run_last(&m, s, left, lengths, sealing)), pad);
 }
 
+static void derive_powers(struct state *s)
+{
+    s->power[POWERS - 1] = divide_by_x(reverse_block(encrypt_block(s, _mm_setzero_si128())));
+    for (size_t n = 2; n <= POWERS; n++)
+        s->power[POWERS - n] = multiply(s->power[POWERS - n / 2], s->power[POWERS - (n + 1) / 2]);
+}
+
+static __m128i run_raw(const struct sp_aead_job *job, bool sealing)
+{
+    struct state s;
+    expand_key(&s, job->raw_key);
+    derive_powers(&s);
+    const __m128i tag = run(&s, job, sealing);
+    sp_wipe(&s, sizeof(s));
+    return tag;
+}
+
+static __m128i run_job(const struct sp_aead_job *job, bool sealing)
+{
+    return job->key == NULL ? run_raw(job, sealing) : run(job->key->state, job, sealing);
+}
+
 static void seal_one(const struct sp_aead_job *job)
 {
-    _mm_storeu_si128((__m128i *)job->tag, run(job, true));
+    _mm_storeu_si128((__m128i *)job->tag, run_job(job, true));
 }
 
 // Deciphers in the same pass that verifies: what did not verify is zeroed before anyone sees it.
 static bool open_one(const struct sp_aead_job *job)
 {
     const __m128i expected = _mm_loadu_si128((const __m128i *)job->tag);
-    const __m128i difference = _mm_xor_si128(run(job, false), expected);
+    const __m128i difference = _mm_xor_si128(run_job(job, false), expected);
     const bool verified = _mm_testz_si128(difference, difference) == 1;
     if (!verified && job->len > 0)
         memset(job->out, 0, job->len);
@@ -317,7 +338,7 @@ static bool open_one(const struct sp_aead_job *job)
 // others are worked on hides that.
 static void prefetch_job(const struct sp_aead_job *job)
 {
-    const uint8_t *state = job->key->state;
+    const uint8_t *state = job->key == NULL ? job->raw_key : job->key->state;
     for (size_t at = 0; at < sizeof(struct state); at += LINE_BYTES)
         __builtin_prefetch(state + at);
     __builtin_prefetch(job->nonce);
@@ -341,9 +362,7 @@ static int init_key(struct sp_aead_key *key, const uint8_t raw[SP_KEY_BYTES])
     if (s == NULL)
         return -ENOMEM;
     expand_key(s, raw);
-    s->power[POWERS - 1] = divide_by_x(reverse_block(encrypt_block(s, _mm_setzero_si128())));
-    for (size_t n = 2; n <= POWERS; n++)
-        s->power[POWERS - n] = multiply(s->power[POWERS - n / 2], s->power[POWERS - (n + 1) / 2]);
+    derive_powers(s);
     key->state = s;
     return 0;
 }

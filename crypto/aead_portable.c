@@ -51,33 +51,48 @@ static bool run(EVP_CIPHER_CTX *ctx, const struct sp_aead_job *job)
     return job->len == 0 || EVP_CipherUpdate(ctx, job->out, &n, job->in, (int)job->len) == 1;
 }
 
-static bool seal_one(const struct sp_aead_job *job)
+// The context of a job; `spare`, made at need, serves all jobs of a batch whose key is raw. NULL
+// when it cannot be had.
+static EVP_CIPHER_CTX *context(const struct sp_aead_job *job, EVP_CIPHER_CTX **spare)
+{
+    if (job->key != NULL)
+        return job->key->state;
+    if (*spare == NULL)
+        *spare = EVP_CIPHER_CTX_new();
+    if (*spare == NULL || EVP_CipherInit_ex2(*spare, cipher, job->raw_key, NULL, 1, NULL) != 1)
+        return NULL;
+    return *spare;
+}
+
+static bool seal_one(const struct sp_aead_job *job, EVP_CIPHER_CTX **spare)
 {
     assert(job->len <= INT_MAX && job->ad_len <= INT_MAX);
-    EVP_CIPHER_CTX *ctx = job->key->state;
+    EVP_CIPHER_CTX *ctx = context(job, spare);
     uint8_t none[SP_TAG_BYTES]; // GCM leaves nothing for Final to write
     int n;
-    return EVP_CipherInit_ex2(ctx, NULL, NULL, job->nonce, 1, NULL) == 1 && run(ctx, job) &&
-           EVP_CipherFinal_ex(ctx, none, &n) == 1 &&
+    return ctx != NULL && EVP_CipherInit_ex2(ctx, NULL, NULL, job->nonce, 1, NULL) == 1 &&
+           run(ctx, job) && EVP_CipherFinal_ex(ctx, none, &n) == 1 &&
            EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SP_TAG_BYTES, job->tag) == 1;
 }
 
-static bool open_one(const struct sp_aead_job *job)
+static bool open_one(const struct sp_aead_job *job, EVP_CIPHER_CTX **spare)
 {
     assert(job->len <= INT_MAX && job->ad_len <= INT_MAX);
-    EVP_CIPHER_CTX *ctx = job->key->state;
+    EVP_CIPHER_CTX *ctx = context(job, spare);
     uint8_t none[SP_TAG_BYTES];
     int n;
-    return EVP_CipherInit_ex2(ctx, NULL, NULL, job->nonce, 0, NULL) == 1 &&
+    return ctx != NULL && EVP_CipherInit_ex2(ctx, NULL, NULL, job->nonce, 0, NULL) == 1 &&
            EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SP_TAG_BYTES, job->tag) == 1 &&
            run(ctx, job) && EVP_CipherFinal_ex(ctx, none, &n) == 1;
 }
 
 static int seal_batch(const struct sp_aead_job *jobs, size_t count)
 {
+    EVP_CIPHER_CTX *spare = NULL;
     bool sealed = true;
     for (size_t i = 0; i < count && sealed; i++)
-        sealed = seal_one(&jobs[i]);
+        sealed = seal_one(&jobs[i], &spare);
+    EVP_CIPHER_CTX_free(spare);
     if (sealed)
         return 0;
     for (size_t i = 0; i < count; i++) {
@@ -90,13 +105,15 @@ static int seal_batch(const struct sp_aead_job *jobs, size_t count)
 
 static bool open_batch(const struct sp_aead_job *jobs, size_t count, bool *ok)
 {
+    EVP_CIPHER_CTX *spare = NULL;
     bool all = true;
     for (size_t i = 0; i < count; i++) {
-        ok[i] = open_one(&jobs[i]);
+        ok[i] = open_one(&jobs[i], &spare);
         if (!ok[i] && jobs[i].len > 0)
             memset(jobs[i].out, 0, jobs[i].len);
         all = all && ok[i];
     }
+    EVP_CIPHER_CTX_free(spare);
     return all;
 }
 

@@ -1,6 +1,4 @@
-// X25519 (RFC 7748) and Ed25519 (RFC 8032), portable tier: libsodium, constant-time where secrets
-// are. Any thread. Never allocates.
-#include <assert.h>
+// X25519 (RFC 7748) and Ed25519 (RFC 8032): the calls that lead to the tier that runs. Any thread.
 #include <sodium.h>
 #include <string.h>
 
@@ -10,10 +8,10 @@ bool sp_x25519_batch(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint
                      size_t count, bool *ok)
 {
     bool all = true;
+    if (count > 0)
+        sp_active->curve->x25519(out, scalar, point, count);
     for (size_t i = 0; i < count; i++) {
-        ok[i] = crypto_scalarmult(out[i], scalar[i], point[i]) == 0;
-        if (!ok[i])
-            memset(out[i], 0, sizeof(out[i]));
+        ok[i] = sodium_is_zero(out[i], 32) == 0; // in constant time: a DH output is a secret
         all = all && ok[i];
     }
     return all;
@@ -21,58 +19,71 @@ bool sp_x25519_batch(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint
 
 void sp_x25519_base_batch(uint8_t (*out)[32], const uint8_t (*scalar)[32], size_t count)
 {
-    for (size_t i = 0; i < count; i++) {
-        int error = crypto_scalarmult_base(out[i], scalar[i]);
-        assert(error == 0); // a clamped scalar never leads to the identity
-    }
+    if (count > 0)
+        sp_active->curve->x25519_base(out, scalar, count);
 }
 
 void sp_ed25519_public(uint8_t public_key[32], const uint8_t seed[32])
 {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES];
-    int error = crypto_sign_seed_keypair(public_key, secret, seed);
-    assert(error == 0); // libsodium knows no failure here
-    sp_wipe(secret, sizeof(secret));
+    uint8_t in[1][32], out[1][32];
+    memcpy(in[0], seed, 32);
+    sp_ed25519_public_batch(out, (const uint8_t(*)[32])in, 1);
+    memcpy(public_key, out[0], 32);
+    sp_wipe(in, sizeof(in));
 }
 
-int sp_ed25519_sign_batch(const struct sp_ed25519_job *jobs, size_t count)
+void sp_ed25519_public_batch(uint8_t (*public_key)[32], const uint8_t (*seed)[32], size_t count)
 {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES]; // libsodium's form: seed ‖ public key
-    for (size_t i = 0; i < count; i++) {
-        memcpy(secret, jobs[i].seed, 32);
-        memcpy(secret + 32, jobs[i].public_key, 32);
-        int error = crypto_sign_detached(jobs[i].signature, NULL, jobs[i].message,
-                                         jobs[i].message_len, secret);
-        assert(error == 0);
-    }
-    sp_wipe(secret, sizeof(secret));
-    return 0;
+    if (count > 0)
+        sp_active->curve->ed25519_public(public_key, seed, count);
+}
+
+void sp_ed25519_sign_batch(const struct sp_ed25519_job *jobs, size_t count)
+{
+    if (count > 0)
+        sp_active->curve->ed25519_sign(jobs, count);
+}
+
+static bool all_true(const bool *ok, size_t count)
+{
+    bool all = true;
+    for (size_t i = 0; i < count; i++)
+        all = all && ok[i];
+    return all;
 }
 
 bool sp_ed25519_verify_batch(const struct sp_ed25519_job *jobs, size_t count, bool *ok)
 {
-    bool all = true;
-    for (size_t i = 0; i < count; i++) {
-        ok[i] = crypto_sign_verify_detached(jobs[i].signature, jobs[i].message, jobs[i].message_len,
-                                            jobs[i].public_key) == 0;
-        all = all && ok[i];
-    }
-    return all;
+    if (count > 0)
+        sp_active->curve->ed25519_verify(jobs, count, ok);
+    return all_true(ok, count);
 }
 
 bool sp_ed25519_public_to_x25519(uint8_t out[32], const uint8_t public_key[32])
 {
-    if (crypto_sign_ed25519_pk_to_curve25519(out, public_key) == 0)
-        return true;
-    memset(out, 0, 32);
-    return false;
+    uint8_t in[1][32], mapped[1][32];
+    bool ok;
+    memcpy(in[0], public_key, 32);
+    (void)!sp_ed25519_public_to_x25519_batch(mapped, (const uint8_t(*)[32])in, 1, &ok);
+    memcpy(out, mapped[0], 32);
+    return ok;
+}
+
+bool sp_ed25519_public_to_x25519_batch(uint8_t (*out)[32], const uint8_t (*public_key)[32],
+                                       size_t count, bool *ok)
+{
+    if (count > 0)
+        sp_active->curve->ed25519_to_x25519(out, public_key, count, ok);
+    return all_true(ok, count);
 }
 
 void sp_ed25519_seed_to_x25519(uint8_t out[32], const uint8_t seed[32])
 {
-    uint8_t secret[crypto_sign_SECRETKEYBYTES] = {0}; // of which only the seed is looked at
-    memcpy(secret, seed, 32);
-    int error = crypto_sign_ed25519_sk_to_curve25519(out, secret);
-    assert(error == 0);
-    sp_wipe(secret, sizeof(secret));
+    uint8_t hash[crypto_hash_sha512_BYTES]; // RFC 8032 section 5.1.5, steps 1 and 2
+    crypto_hash_sha512(hash, seed, 32);
+    memcpy(out, hash, 32);
+    out[0] &= 0xF8;
+    out[31] &= 0x7F;
+    out[31] |= 0x40;
+    sp_wipe(hash, sizeof(hash));
 }

@@ -1,43 +1,10 @@
-// HKDF-SHA-256 (RFC 5869), portable tier: libsodium's HMAC, which allocates nothing and cannot
-// fail. Any thread.
+// HKDF-SHA-256 (RFC 5869): lengths are judged here, the tier that runs computes. Any thread.
 #include <errno.h>
-#include <sodium.h>
 #include <string.h>
 
 #include "internal.h"
 
-#define HASH_BYTES crypto_auth_hmacsha256_BYTES
-
-// Section 2.2: PRK = HMAC(salt, IKM).
-static void extract(uint8_t prk[HASH_BYTES], const struct sp_hkdf_job *job)
-{
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, job->salt, job->salt_len);
-    crypto_auth_hmacsha256_update(&state, job->ikm, job->ikm_len);
-    crypto_auth_hmacsha256_final(&state, prk);
-    sp_wipe(&state, sizeof(state));
-}
-
-// Section 2.3: T(n) = HMAC(PRK, T(n-1) ‖ info ‖ n), the first T without a predecessor.
-static void expand(const struct sp_hkdf_job *job, const uint8_t prk[HASH_BYTES])
-{
-    crypto_auth_hmacsha256_state state;
-    uint8_t block[HASH_BYTES];
-    size_t done = 0;
-    for (uint8_t number = 1; done < job->out_len; number++) {
-        crypto_auth_hmacsha256_init(&state, prk, HASH_BYTES);
-        if (number > 1)
-            crypto_auth_hmacsha256_update(&state, block, HASH_BYTES);
-        crypto_auth_hmacsha256_update(&state, job->info, job->info_len);
-        crypto_auth_hmacsha256_update(&state, &number, 1);
-        crypto_auth_hmacsha256_final(&state, block);
-        size_t part = job->out_len - done < HASH_BYTES ? job->out_len - done : HASH_BYTES;
-        memcpy(job->out + done, block, part);
-        done += part;
-    }
-    sp_wipe(&state, sizeof(state));
-    sp_wipe(block, sizeof(block));
-}
+#define HASH_BYTES 32u
 
 int sp_hkdf_sha256_batch(const struct sp_hkdf_job *jobs, size_t count)
 {
@@ -51,11 +18,7 @@ int sp_hkdf_sha256_batch(const struct sp_hkdf_job *jobs, size_t count)
         }
         return -EINVAL;
     }
-    uint8_t prk[HASH_BYTES];
-    for (size_t i = 0; i < count; i++) {
-        extract(prk, &jobs[i]);
-        expand(&jobs[i], prk);
-    }
-    sp_wipe(prk, sizeof(prk));
+    if (count > 0)
+        sp_active->hash->hkdf(jobs, count);
     return 0;
 }

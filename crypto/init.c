@@ -3,18 +3,11 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sodium.h>
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
 
 #include "internal.h"
-
-struct tier {
-    const char *name;
-    const struct sp_aead_tier *aead;
-    bool (*is_supported)(void); // by this CPU and kernel
-};
 
 static bool has_all(void)
 {
@@ -23,15 +16,15 @@ static bool has_all(void)
 
 // Best first: of those this machine supports the first one runs, or the one that
 // SEALPOST_CRYPTO_TIER names.
-static const struct tier tiers[] = {
-    {"avx512", &sp_aead_avx512, sp_aead_has_avx512},
-    {"portable", &sp_aead_portable, has_all},
+static const struct sp_tier tiers[] = {
+    {"avx512", sp_cpu_has_avx512, &sp_aead_avx512, &sp_curve_portable, &sp_hash_portable},
+    {"portable", has_all, &sp_aead_portable, &sp_curve_portable, &sp_hash_portable},
 };
 
 static pthread_mutex_t init_lock = PTHREAD_MUTEX_INITIALIZER;
-static const struct tier *_Atomic active;
+const struct sp_tier *sp_active;
 
-static const struct tier *choose_tier(void)
+static const struct sp_tier *choose_tier(void)
 {
     const char *forced = getenv("SEALPOST_CRYPTO_TIER");
     const bool any = forced == NULL || forced[0] == '\0';
@@ -44,14 +37,14 @@ static const struct tier *choose_tier(void)
 
 static int start(void)
 {
-    const struct tier *tier = choose_tier();
+    const struct sp_tier *tier = choose_tier();
     if (tier == NULL)
         return -ENOTSUP;
     if (sodium_init() < 0)
         return -EIO;
-    int error = sp_aead_init(tier->aead);
+    const int error = tier->aead->init();
     if (error == 0)
-        atomic_store(&active, tier);
+        __atomic_store_n(&sp_active, tier, __ATOMIC_RELEASE);
     return error;
 }
 
@@ -59,7 +52,7 @@ int sp_init(void)
 {
     int error = 0;
     pthread_mutex_lock(&init_lock);
-    if (atomic_load(&active) == NULL)
+    if (sp_active == NULL)
         error = start();
     pthread_mutex_unlock(&init_lock);
     return error;
@@ -67,7 +60,7 @@ int sp_init(void)
 
 const char *sp_tier(void)
 {
-    const struct tier *tier = atomic_load(&active);
+    const struct sp_tier *tier = __atomic_load_n(&sp_active, __ATOMIC_ACQUIRE);
     return tier == NULL ? "none" : tier->name;
 }
 

@@ -18,14 +18,46 @@ struct sp_aead_tier {
     int (*seal_batch)(const struct sp_aead_job *jobs, size_t count);
     bool (*open_batch)(const struct sp_aead_job *jobs, size_t count, bool *ok);
 };
-extern const struct sp_aead_tier sp_aead_portable, sp_aead_avx512;
+extern const struct sp_aead_tier sp_aead_portable, sp_aead_aesni, sp_aead_avx2, sp_aead_avx512;
 
-// Does this CPU, and the kernel, have all that sp_aead_avx512 is made of?
-SP_MUST_CHECK bool sp_aead_has_avx512(void);
+// One implementation of Curve25519. Each call is the contract of the sp_x25519_ or sp_ed25519_
+// function it stands behind, for count > 0, except that x25519 leaves judging an all-zero result
+// to its caller, and that verify and to_x25519 always fill all of ok[].
+struct sp_curve_tier {
+    void (*x25519)(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8_t (*point)[32],
+                   size_t count);
+    void (*x25519_base)(uint8_t (*out)[32], const uint8_t (*scalar)[32], size_t count);
+    void (*ed25519_public)(uint8_t (*public_key)[32], const uint8_t (*seed)[32], size_t count);
+    void (*ed25519_sign)(const struct sp_ed25519_job *jobs, size_t count);
+    void (*ed25519_verify)(const struct sp_ed25519_job *jobs, size_t count, bool *ok);
+    void (*ed25519_to_x25519)(uint8_t (*out)[32], const uint8_t (*public_key)[32], size_t count,
+                              bool *ok);
+};
+extern const struct sp_curve_tier sp_curve_portable, sp_curve_avx512;
 
-// Start a tier and use it from now on. Called by sp_init only, under its lock, once with success.
-// Errors: -EIO.
-SP_MUST_CHECK int sp_aead_init(const struct sp_aead_tier *tier);
+// One implementation of what is built on SHA-256. `hkdf` gets lengths that were checked.
+// `chain_step`: message_key[i] = HMAC(chain[i], 0x01), then chain[i] = HMAC(chain[i], 0x02).
+// Source: The Double Ratchet Algorithm, section 5.2.
+struct sp_hash_tier {
+    void (*hkdf)(const struct sp_hkdf_job *jobs, size_t count);
+    void (*chain_step)(uint8_t (*chain)[32], uint8_t (*message_key)[32], size_t count);
+};
+extern const struct sp_hash_tier sp_hash_portable, sp_hash_avx512;
+
+struct sp_tier {
+    const char *name;
+    bool (*is_supported)(void); // by this CPU and kernel
+    const struct sp_aead_tier *aead;
+    const struct sp_curve_tier *curve;
+    const struct sp_hash_tier *hash;
+};
+// The tier that runs. Set once by sp_init, before every other call.
+extern const struct sp_tier *sp_active;
+
+// Do this CPU, and the kernel, have all that a tier is made of?
+SP_MUST_CHECK bool sp_cpu_has_aesni(void);
+SP_MUST_CHECK bool sp_cpu_has_avx2(void);
+SP_MUST_CHECK bool sp_cpu_has_avx512(void);
 
 // nonce = 4 zero bytes ‖ counter (u64, big-endian). Source: docs/PROTOCOL.md section 6.
 void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);

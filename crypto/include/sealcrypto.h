@@ -49,9 +49,14 @@ struct sp_aead_key {
 SP_MUST_CHECK int sp_aead_key_init(struct sp_aead_key *key, const uint8_t raw[SP_KEY_BYTES]);
 void sp_aead_key_free(struct sp_aead_key *key);
 
+// A message under a prepared key, or under a raw one that is used this once: exactly one of the two
+// is not NULL. A raw key is cheaper than preparing one for a single message. Jobs may differ in
+// all lengths and in the kind of their key; two may share a prepared key. The portable tier
+// allocates for the time of the call when a key is raw.
 struct sp_aead_job {
     struct sp_aead_key *key;
-    const uint8_t *nonce; // 12 B; never twice with one key when sealing
+    const uint8_t *raw_key; // 32 B
+    const uint8_t *nonce;   // 12 B; never twice with one key when sealing
     const uint8_t *ad;
     size_t ad_len;
     const uint8_t *in;
@@ -76,6 +81,7 @@ void sp_x25519_base_batch(uint8_t (*out)[32], const uint8_t (*scalar)[32], size_
 // An Ed25519 key pair: `seed` 32 B is the secret; the public key is derived. Signing takes both:
 // the public key must be the seed's own, a signature under another one gives the seed away.
 void sp_ed25519_public(uint8_t public_key[32], const uint8_t seed[32]);
+void sp_ed25519_public_batch(uint8_t (*public_key)[32], const uint8_t (*seed)[32], size_t count);
 struct sp_ed25519_job {
     const uint8_t *public_key; // 32 B
     const uint8_t *seed;       // 32 B; sign only
@@ -83,13 +89,18 @@ struct sp_ed25519_job {
     size_t message_len;
     uint8_t *signature; // 64 B; written by sign, read by verify
 };
-SP_MUST_CHECK int sp_ed25519_sign_batch(const struct sp_ed25519_job *jobs, size_t count);
-// Accepts what libsodium's crypto_sign_verify_detached accepts.
+void sp_ed25519_sign_batch(const struct sp_ed25519_job *jobs, size_t count);
+// Each signature is judged by itself, exactly as libsodium's crypto_sign_verify_detached judges it:
+// cofactorless, R compared as bytes, S canonical, the public key canonical and neither it nor R of
+// small order.
 SP_MUST_CHECK bool sp_ed25519_verify_batch(const struct sp_ed25519_job *jobs, size_t count,
                                            bool *ok);
 // The birational image (RFC 7748 section 4.1). False, output zeroed, for a point that is not on the
 // curve or not in the prime-order subgroup.
 SP_MUST_CHECK bool sp_ed25519_public_to_x25519(uint8_t out[32], const uint8_t public_key[32]);
+SP_MUST_CHECK bool sp_ed25519_public_to_x25519_batch(uint8_t (*out)[32],
+                                                     const uint8_t (*public_key)[32], size_t count,
+                                                     bool *ok);
 void sp_ed25519_seed_to_x25519(uint8_t out[32], const uint8_t seed[32]);
 
 struct sp_hkdf_job {

@@ -130,7 +130,7 @@ Test(sp_ed25519_sign_batch, agrees_with_rfc_8032)
             .message_len = vector_get(&v, "message")->len,
             .signature = signature,
         };
-        cr_assert_eq(sp_ed25519_sign_batch(&job, 1), 0);
+        sp_ed25519_sign_batch(&job, 1);
         cr_assert_arr_eq(signature, vector_bytes(&v, "signature"), 64);
         cr_assert(sp_ed25519_verify_batch(&job, 1, &ok));
     }
@@ -158,7 +158,7 @@ static void sign_messages(struct signed_messages *m)
             .signature = m->signature[i],
         };
     }
-    cr_assert_eq(sp_ed25519_sign_batch(m->jobs, SIGNED_COUNT), 0);
+    sp_ed25519_sign_batch(m->jobs, SIGNED_COUNT);
 }
 
 static void expect_only_second_refused(const struct signed_messages *m)

@@ -25,17 +25,17 @@ ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
 
 static bool cpu_lacks_avx512;
 
-bool __real_sp_aead_has_avx512(void);
-bool __wrap_sp_aead_has_avx512(void);
+bool __real_sp_cpu_has_avx512(void);
+bool __wrap_sp_cpu_has_avx512(void);
 
-bool __wrap_sp_aead_has_avx512(void)
+bool __wrap_sp_cpu_has_avx512(void)
 {
-    return !cpu_lacks_avx512 && __real_sp_aead_has_avx512();
+    return !cpu_lacks_avx512 && __real_sp_cpu_has_avx512();
 }
 
 static const char *best_tier(void)
 {
-    return __real_sp_aead_has_avx512() ? "avx512" : "portable";
+    return __real_sp_cpu_has_avx512() ? "avx512" : "portable";
 }
 
 Test(sp_init, runs_the_best_tier)
