@@ -84,7 +84,7 @@ INLINE void run_round(__m512i s[WORDS], size_t i, __m512i word, uint64_t constan
         xor3(_mm512_ror_epi64(a, 28), _mm512_ror_epi64(a, 34), _mm512_ror_epi64(a, 39));
     const __m512i choice = _mm512_ternarylogic_epi64(e, f, g, 0xCA);
     const __m512i majority = _mm512_ternarylogic_epi64(a, b, c, 0xE8);
-    const __m512i early = add(*h, add(word, _mm512_set1_epi64((long long)constant)));
+    const __m512i early = add(add(*h, _mm512_set1_epi64((long long)constant)), word);
     const __m512i t1 = add(add(early, choice), sum_1);
     *d = add(add(add(*d, early), choice), sum_1);
     *h = add(add(t1, majority), sum_0);

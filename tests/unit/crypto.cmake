@@ -1,4 +1,4 @@
-foreach(name aead curve25519 hkdf identity init initial session sha512 x3dh)
+foreach(name aead chain curve25519 hkdf identity init initial session sha512 x3dh)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
     PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
@@ -12,7 +12,7 @@ foreach(name initial session x3dh)
 endforeach()
 
 # Kernels below the header of the library.
-foreach(name sha512)
+foreach(name chain sha512)
   target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/crypto)
 endforeach()
 
