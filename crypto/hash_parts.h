@@ -22,6 +22,7 @@ sp_parts_load(const uint8_t *const part[SP_PARTS], const size_t len[SP_PARTS], s
 {
     __m512i bytes = _mm512_setzero_si512();
     size_t begin = 0;
+#pragma GCC unroll 3
     for (size_t i = 0; i < SP_PARTS; i++) {
         const size_t end = begin + len[i];
         if (begin < end && begin < at + SP_VECTOR_BYTES && end > at) {

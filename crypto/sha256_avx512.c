@@ -49,12 +49,15 @@ INLINE void run_round(__m512i s[WORDS], size_t i, __m512i word, uint32_t constan
     const __m512i early = add(add(*h, _mm512_set1_epi32((int)constant)), word);
     const __m512i choice = _mm512_ternarylogic_epi32(e, f, g, 0xCA);
     const __m512i majority = _mm512_ternarylogic_epi32(a, b, c, 0xE8);
+    *d = add(add(*d, early), choice); // not from *h: the next round waits for it
+    *h = add(early, choice);
     const __m512i sum_1 =
         xor3(_mm512_ror_epi32(e, 6), _mm512_ror_epi32(e, 11), _mm512_ror_epi32(e, 25));
+    *d = add(*d, sum_1);
+    *h = add(add(*h, sum_1), majority);
     const __m512i sum_0 =
         xor3(_mm512_ror_epi32(a, 2), _mm512_ror_epi32(a, 13), _mm512_ror_epi32(a, 22));
-    *d = add(add(add(*d, early), choice), sum_1); // not from *h: the next round waits for it
-    *h = add(add(add(add(early, choice), sum_1), majority), sum_0);
+    *h = add(*h, sum_0);
 }
 
 // Section 6.2.2 step 1: word t of the schedule in the place of word t−16.
