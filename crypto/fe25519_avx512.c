@@ -10,23 +10,21 @@ static __m512i each_32_bytes(void)
     return _mm512_set_epi64(28, 24, 20, 16, 12, 8, 4, 0);
 }
 
-// 64 bits of `words`, 0 … 255, from a bit on.
-static __m512i read_bits(const __m512i words[4], unsigned from)
+struct fe_words sp_fe_load_words(const uint8_t bytes[FE_LANES][32])
 {
-    const unsigned word = from / 64, shift = from % 64;
-    const __m512i low = _mm512_srli_epi64(words[word], shift);
-    return word == 3 ? low : _mm512_or_si512(low, _mm512_slli_epi64(words[word + 1], 64 - shift));
+    struct fe_words out;
+    for (int i = 0; i < 4; i++)
+        out.words[i] = _mm512_i64gather_epi64(each_32_bytes(), &bytes[0][8 * i], 8);
+    return out;
 }
 
 struct fe sp_fe_load(const uint8_t bytes[FE_LANES][32])
 {
     const __m512i mask = _mm512_set1_epi64(FE_LIMB_MASK);
-    __m512i words[4];
+    const struct fe_words words = sp_fe_load_words(bytes);
     struct fe out;
-    for (int i = 0; i < 4; i++)
-        words[i] = _mm512_i64gather_epi64(each_32_bytes(), &bytes[0][8 * i], 8);
     for (unsigned i = 0; i < FE_LIMBS; i++)
-        out.limb[i] = _mm512_and_si512(read_bits(words, FE_LIMB_BITS * i), mask);
+        out.limb[i] = _mm512_and_si512(fe_words_from(&words, FE_LIMB_BITS * i), mask);
     return out;
 }
 

@@ -216,11 +216,17 @@ FE_INLINE struct fe fe_sub(const struct fe *a, const struct fe *b)
     return fe_carry(&wide);
 }
 
-// A number below 2^51, the same in all lanes.
-FE_INLINE struct fe fe_small(uint64_t number)
+// The same number in all lanes, given by its limbs, lowest first.
+FE_INLINE struct fe fe_constant(long long l0, long long l1, long long l2, long long l3,
+                                long long l4)
 {
-    const __m512i zero = _mm512_setzero_si512();
-    return (struct fe){{_mm512_set1_epi64((long long)number), zero, zero, zero, zero}};
+    return (struct fe){{_mm512_set1_epi64(l0), _mm512_set1_epi64(l1), _mm512_set1_epi64(l2),
+                        _mm512_set1_epi64(l3), _mm512_set1_epi64(l4)}};
+}
+
+FE_INLINE struct fe fe_small(long long number)
+{
+    return fe_constant(number, 0, 0, 0, 0);
 }
 
 FE_INLINE struct fe fe_neg(const struct fe *a)
@@ -248,7 +254,25 @@ FE_INLINE void fe_swap(__mmask8 mask, struct fe *a, struct fe *b)
     *a = new_a;
 }
 
+// ---- bits of 256-bit numbers --------------------------------------------------------------------
+
+// Eight little-endian numbers: words[i] has bits 64i … 64i + 63 of each.
+struct fe_words {
+    __m512i words[4];
+};
+
+// The 64 bits from bit `from` on, 0 … 319; beyond bit 255 there are zeros.
+FE_INLINE __m512i fe_words_from(const struct fe_words *a, unsigned from)
+{
+    const unsigned word = from / 64, shift = from % 64;
+    const __m512i low = word < 4 ? a->words[word] : _mm512_setzero_si512();
+    const __m512i high = word < 3 ? a->words[word + 1] : _mm512_setzero_si512();
+    return _mm512_or_si512(_mm512_srli_epi64(low, shift), _mm512_slli_epi64(high, 64 - shift));
+}
+
 // ---- out of line --------------------------------------------------------------------------------
+
+struct fe_words sp_fe_load_words(const uint8_t bytes[FE_LANES][32]);
 
 // Bit 255 of each is left out; the limbs come exactly as the bytes have them, below 2^51.
 // Source: RFC 7748 section 5.
