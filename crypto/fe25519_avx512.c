@@ -5,17 +5,38 @@
 
 // ---- bytes --------------------------------------------------------------------------------------
 
-static __m512i each_32_bytes(void)
-{
-    return _mm512_set_epi64(28, 24, 20, 16, 12, 8, 4, 0);
-}
+// Lanes of a and b, counted 0 … 7 and 8 … 15, lowest first.
+#define PICK(a, b, i0, i1, i2, i3, i4, i5, i6, i7)                                                 \
+    _mm512_permutex2var_epi64(a, _mm512_setr_epi64(i0, i1, i2, i3, i4, i5, i6, i7), b)
 
+// A vector in memory is two numbers of four words; eight numbers are a matrix to transpose.
 struct fe_words sp_fe_load_words(const uint8_t bytes[FE_LANES][32])
 {
-    struct fe_words out;
-    for (int i = 0; i < 4; i++)
-        out.words[i] = _mm512_i64gather_epi64(each_32_bytes(), &bytes[0][8 * i], 8);
-    return out;
+    const __m512i in_01 = _mm512_loadu_si512(bytes[0]), in_23 = _mm512_loadu_si512(bytes[2]);
+    const __m512i in_45 = _mm512_loadu_si512(bytes[4]), in_67 = _mm512_loadu_si512(bytes[6]);
+    const __m512i low_0123 = PICK(in_01, in_23, 0, 4, 8, 12, 1, 5, 9, 13); // words 0, then words 1
+    const __m512i low_4567 = PICK(in_45, in_67, 0, 4, 8, 12, 1, 5, 9, 13);
+    const __m512i high_0123 = PICK(in_01, in_23, 2, 6, 10, 14, 3, 7, 11, 15);
+    const __m512i high_4567 = PICK(in_45, in_67, 2, 6, 10, 14, 3, 7, 11, 15);
+    return (struct fe_words){{
+        PICK(low_0123, low_4567, 0, 1, 2, 3, 8, 9, 10, 11),
+        PICK(low_0123, low_4567, 4, 5, 6, 7, 12, 13, 14, 15),
+        PICK(high_0123, high_4567, 0, 1, 2, 3, 8, 9, 10, 11),
+        PICK(high_0123, high_4567, 4, 5, 6, 7, 12, 13, 14, 15),
+    }};
+}
+
+static void store_words(uint8_t bytes[FE_LANES][32], const struct fe_words *a)
+{
+    const __m512i *words = a->words;
+    const __m512i low_0123 = PICK(words[0], words[1], 0, 8, 1, 9, 2, 10, 3, 11); // by number
+    const __m512i low_4567 = PICK(words[0], words[1], 4, 12, 5, 13, 6, 14, 7, 15);
+    const __m512i high_0123 = PICK(words[2], words[3], 0, 8, 1, 9, 2, 10, 3, 11);
+    const __m512i high_4567 = PICK(words[2], words[3], 4, 12, 5, 13, 6, 14, 7, 15);
+    _mm512_storeu_si512(bytes[0], PICK(low_0123, high_0123, 0, 1, 8, 9, 2, 3, 10, 11));
+    _mm512_storeu_si512(bytes[2], PICK(low_0123, high_0123, 4, 5, 12, 13, 6, 7, 14, 15));
+    _mm512_storeu_si512(bytes[4], PICK(low_4567, high_4567, 0, 1, 8, 9, 2, 3, 10, 11));
+    _mm512_storeu_si512(bytes[6], PICK(low_4567, high_4567, 4, 5, 12, 13, 6, 7, 14, 15));
 }
 
 struct fe sp_fe_load(const uint8_t bytes[FE_LANES][32])
@@ -65,12 +86,12 @@ struct fe sp_fe_reduce(const struct fe *a)
 void sp_fe_store(uint8_t bytes[FE_LANES][32], const struct fe *a)
 {
     const struct fe r = sp_fe_reduce(a);
-    for (unsigned i = 0; i < 4; i++) {
-        // Word i begins in limb i, at bit 13 i of it.
-        const __m512i word = _mm512_or_si512(_mm512_srli_epi64(r.limb[i], 13 * i),
-                                             _mm512_slli_epi64(r.limb[i + 1], 51 - 13 * i));
-        _mm512_i64scatter_epi64(&bytes[0][8 * i], each_32_bytes(), word, 8);
-    }
+    struct fe_words words;
+    for (unsigned i = 0; i < 4; i++) // word i begins in limb i, at bit 13 i of it
+        words.words[i] =
+            _mm512_or_si512(_mm512_srl_epi64(r.limb[i], _mm_cvtsi64_si128(13 * i)),
+                            _mm512_sll_epi64(r.limb[i + 1], _mm_cvtsi64_si128(51 - 13 * i)));
+    store_words(bytes, &words);
 }
 
 // ---- predicates ---------------------------------------------------------------------------------

@@ -267,7 +267,8 @@ FE_INLINE __m512i fe_words_from(const struct fe_words *a, unsigned from)
     const unsigned word = from / 64, shift = from % 64;
     const __m512i low = word < 4 ? a->words[word] : _mm512_setzero_si512();
     const __m512i high = word < 3 ? a->words[word + 1] : _mm512_setzero_si512();
-    return _mm512_or_si512(_mm512_srli_epi64(low, shift), _mm512_slli_epi64(high, 64 - shift));
+    return _mm512_or_si512(_mm512_srl_epi64(low, _mm_cvtsi64_si128(shift)),
+                           _mm512_sll_epi64(high, _mm_cvtsi64_si128(64 - shift)));
 }
 
 // ---- out of line --------------------------------------------------------------------------------
