@@ -1,4 +1,4 @@
-foreach(name aead curve25519 hkdf identity init initial session x3dh)
+foreach(name aead curve25519 hkdf identity init initial session sha512 x3dh)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
     PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
@@ -9,6 +9,11 @@ foreach(name initial session x3dh)
   add_test(NAME unit.${name}_portable COMMAND test_${name} --jobs 2)
   set_tests_properties(unit.${name}_portable PROPERTIES TIMEOUT 120 LABELS unit
     ENVIRONMENT SEALPOST_CRYPTO_TIER=portable)
+endforeach()
+
+# Kernels below the header of the library.
+foreach(name sha512)
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/crypto)
 endforeach()
 
 # What fails only when the provider or the kernel does: these tests stand in between.
