@@ -1,4 +1,5 @@
 // Curve25519 in the AVX-512 tier: what of it runs eight lanes wide. Any thread.
+#include "ed25519_avx512.h"
 #include "ge25519_avx512.h"
 #include "internal.h"
 #include "x25519_avx512.h"
@@ -13,9 +14,10 @@ static void ed25519_sign(const struct sp_ed25519_job *jobs, size_t count)
     sp_curve_portable.ed25519_sign(jobs, count);
 }
 
-static void ed25519_verify(const struct sp_ed25519_job *jobs, size_t count, bool *ok)
+static void init(void)
 {
-    sp_curve_portable.ed25519_verify(jobs, count, ok);
+    sp_ge_init_base();
+    sp_ed25519_init_verify();
 }
 
 static void ed25519_to_x25519(uint8_t (*out)[32], const uint8_t (*public_key)[32], size_t count,
@@ -25,11 +27,11 @@ static void ed25519_to_x25519(uint8_t (*out)[32], const uint8_t (*public_key)[32
 }
 
 const struct sp_curve_tier sp_curve_avx512 = {
-    .init = sp_ge_init_base,
+    .init = init,
     .x25519 = sp_x25519_avx512,
     .x25519_base = sp_x25519_base_avx512,
     .ed25519_public = ed25519_public,
     .ed25519_sign = ed25519_sign,
-    .ed25519_verify = ed25519_verify,
+    .ed25519_verify = sp_ed25519_verify_avx512,
     .ed25519_to_x25519 = ed25519_to_x25519,
 };

@@ -166,6 +166,34 @@ struct fe sp_fe_pow_p58(const struct fe *a)
     return shift_and_mul(&ones_250, 2, a);
 }
 
+static struct fe_pair shift_and_mul_pair(const struct fe_pair *x, unsigned count,
+                                         const struct fe_pair *y)
+{
+    struct fe a = x->a, b = x->b;
+    for (unsigned i = 0; i < count; i++) {
+        a = fe_square(&a);
+        b = fe_square(&b);
+    }
+    return (struct fe_pair){fe_mul(&a, &y->a), fe_mul(&b, &y->b)};
+}
+
+struct fe_pair sp_fe_pow_p58_pair(const struct fe_pair *x)
+{
+    const struct fe_pair one = {fe_small(1), fe_small(1)};
+    const struct fe_pair x_2 = shift_and_mul_pair(x, 1, &one);
+    const struct fe_pair x_9 = shift_and_mul_pair(&x_2, 2, x);
+    const struct fe_pair x_11 = shift_and_mul_pair(&x_9, 0, &x_2);
+    const struct fe_pair ones_5 = shift_and_mul_pair(&x_11, 1, &x_9);
+    const struct fe_pair ones_10 = shift_and_mul_pair(&ones_5, 5, &ones_5);
+    const struct fe_pair ones_20 = shift_and_mul_pair(&ones_10, 10, &ones_10);
+    const struct fe_pair ones_40 = shift_and_mul_pair(&ones_20, 20, &ones_20);
+    const struct fe_pair ones_50 = shift_and_mul_pair(&ones_40, 10, &ones_10);
+    const struct fe_pair ones_100 = shift_and_mul_pair(&ones_50, 50, &ones_50);
+    const struct fe_pair ones_200 = shift_and_mul_pair(&ones_100, 100, &ones_100);
+    const struct fe_pair ones_250 = shift_and_mul_pair(&ones_200, 50, &ones_50);
+    return shift_and_mul_pair(&ones_250, 2, x);
+}
+
 // scratch[i] becomes the product of a[0] … a[i], a zero counted as one.
 void sp_fe_invert_batch(struct fe *a, struct fe *scratch, size_t count)
 {

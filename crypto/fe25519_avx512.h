@@ -229,6 +229,12 @@ FE_INLINE struct fe fe_small(long long number)
     return fe_constant(number, 0, 0, 0, 0);
 }
 
+FE_INLINE struct fe fe_sqrt_minus_1(void)
+{
+    return fe_constant(0x61B274A0EA0B0, 0x0D5A5FC8F189D, 0x7EF5E9CBD0C60, 0x78595A6804C9E,
+                       0x2B8324804FC1D);
+}
+
 FE_INLINE struct fe fe_neg(const struct fe *a)
 {
     const struct fe zero = fe_small(0);
@@ -297,5 +303,11 @@ struct fe sp_fe_invert(const struct fe *a);
 void sp_fe_invert_batch(struct fe *a, struct fe *scratch, size_t count);
 // a^((p − 5) / 8), for square roots. Source: RFC 8032 section 5.1.3.
 struct fe sp_fe_pow_p58(const struct fe *a);
+// The same of two at once, in little more time: a power is a chain of squares, and one chain leaves
+// half of the multipliers idle.
+struct fe_pair {
+    struct fe a, b;
+};
+struct fe_pair sp_fe_pow_p58_pair(const struct fe_pair *x);
 
 #endif

@@ -19,6 +19,59 @@ struct base_row {
 
 static struct base_row base_table[ROWS];
 
+// ---- encoded points -----------------------------------------------------------------------------
+
+__mmask8 sp_ge_is_small_order(const struct fe *y)
+{
+    const struct fe zero = fe_small(0), one = fe_small(1);
+    const struct fe order_8 = fe_constant(0x791859C155291, 0x6969E142075C8, 0x1827015AF7E78,
+                                          0x12BE16175E15D, 0x76B9125B8BD5B);
+    const struct fe yy = fe_square(y);
+    return sp_fe_is_equal(&yy, &zero) | sp_fe_is_equal(&yy, &one) | sp_fe_is_equal(&yy, &order_8);
+}
+
+// x^2 = u/v = (y^2 − 1) / (d·y^2 + 1), and the two products that a root is made of.
+struct ratio {
+    struct fe u, v, uv3, uv7;
+};
+
+static struct ratio find_ratio(const struct fe *y)
+{
+    const struct fe one = fe_small(1), d = ge_d(), yy = fe_square(y), dyy = fe_mul(&d, &yy);
+    struct ratio out = {.u = fe_sub(&yy, &one), .v = fe_add(&dyy, &one)};
+    const struct fe vv = fe_square(&out.v), uv = fe_mul(&out.u, &out.v), v4 = fe_square(&vv);
+    out.uv3 = fe_mul(&uv, &vv);
+    out.uv7 = fe_mul(&out.uv3, &v4);
+    return out;
+}
+
+// x = u·v^3·(u·v^7)^((p − 5)/8), or that times √−1, or there is none.
+static __mmask8 find_x(struct fe *x, const struct ratio *ratio, const struct fe *power)
+{
+    const struct fe root = fe_sqrt_minus_1();
+    const struct fe first = fe_mul(&ratio->uv3, power), second = fe_mul(&first, &root);
+    const struct fe xx = fe_square(&first), vxx = fe_mul(&ratio->v, &xx);
+    const struct fe minus_u = fe_neg(&ratio->u);
+    const __mmask8 is_first = sp_fe_is_equal(&vxx, &ratio->u);
+    const __mmask8 is_second = sp_fe_is_equal(&vxx, &minus_u);
+    *x = fe_select(is_first, &second, &first);
+    return is_first | is_second;
+}
+
+void sp_ge_decode_pair(struct ge out[2], __mmask8 found[2], const struct ge_encoded in[2])
+{
+    const struct ratio ratio[2] = {find_ratio(&in[0].y), find_ratio(&in[1].y)};
+    const struct fe_pair base = {ratio[0].uv7, ratio[1].uv7};
+    const struct fe_pair power = sp_fe_pow_p58_pair(&base);
+    for (size_t i = 0; i < 2; i++) {
+        struct fe x;
+        found[i] = find_x(&x, &ratio[i], i == 0 ? &power.a : &power.b);
+        const struct fe minus_x = fe_neg(&x);
+        x = fe_select(sp_fe_is_negative(&x) ^ in[i].odd, &x, &minus_x);
+        out[i] = (struct ge){x, in[i].y, fe_small(1), fe_mul(&x, &in[i].y)};
+    }
+}
+
 // ---- the table ----------------------------------------------------------------------------------
 
 static struct ge base_point(void)

@@ -127,6 +127,21 @@ FE_INLINE struct ge_factors ge_double(const struct ge *a)
     return (struct ge_factors){fe_carry(&e), fe_carry(&f), fe_carry(&g), fe_carry(&h)};
 }
 
+// ---- encoded points -----------------------------------------------------------------------------
+
+// Which of these y belong to points of small order: 0, ±1, and ±y of the points of order 8. In
+// encodings, libsodium's list has the same.
+__mmask8 sp_ge_is_small_order(const struct fe *y);
+// y as an encoding had it (sp_fe_load), and the sign that x shall have.
+struct ge_encoded {
+    struct fe y;
+    __mmask8 odd;
+};
+// Two points that lanes are to have, with Z = 1; both[i] tells which lanes of the i-th have one.
+// The lanes that have none hold no point. Variable time in nothing.
+// Source: RFC 8032 section 5.1.3.
+void sp_ge_decode_pair(struct ge out[2], __mmask8 found[2], const struct ge_encoded in[2]);
+
 // ---- multiples of the base point ----------------------------------------------------------------
 
 // Compute their table; by sp_init only, under its lock.
