@@ -15,7 +15,14 @@
 #include <stddef.h>
 #include <stdint.h>
 
+// A sanitizer checks every access: inlined, each would stand in hundreds of copies, and a file
+// would take minutes to compile.
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define FE_INLINE static inline
+#else
 #define FE_INLINE static inline __attribute__((always_inline))
+#endif
+
 #define FE_LANES 8u
 #define FE_LIMBS 5u
 #define FE_LIMB_BITS 51u
@@ -144,24 +151,27 @@ FE_INLINE struct fe_wide fe_mul_wide(const struct fe *a, const struct fe *b)
 // What two different limbs make counts twice: low + 2 (low' + high + 2 high'), with ' for those.
 FE_INLINE struct fe_wide fe_square_wide(const struct fe *a)
 {
+    const __m512i *limb = a->limb;
     __m512i column[10];
 #pragma GCC unroll 10
     for (size_t i = 0; i < 10; i++)
         column[i] = _mm512_setzero_si512();
-#pragma GCC unroll 4
-    for (size_t i = 0; i < FE_LIMBS - 1; i++)
-        fe_add_high(column + 2 * i + 2, a->limb[i], a->limb + i + 1, FE_LIMBS - 1 - i);
+    fe_add_high(column + 2, limb[0], limb + 1, 4);
+    fe_add_high(column + 4, limb[1], limb + 2, 3);
+    fe_add_high(column + 6, limb[2], limb + 3, 2);
+    fe_add_high(column + 8, limb[3], limb + 4, 1);
+    fe_double_columns(column);
+    fe_add_low(column + 1, limb[0], limb + 1, 4);
+    fe_add_low(column + 3, limb[1], limb + 2, 3);
+    fe_add_low(column + 5, limb[2], limb + 3, 2);
+    fe_add_low(column + 7, limb[3], limb + 4, 1);
+#pragma GCC unroll 5
+    for (size_t i = 0; i < FE_LIMBS; i++)
+        fe_add_high(column + 2 * i + 1, limb[i], limb + i, 1);
     fe_double_columns(column);
 #pragma GCC unroll 5
     for (size_t i = 0; i < FE_LIMBS; i++)
-        fe_add_high(column + 2 * i + 1, a->limb[i], a->limb + i, 1);
-#pragma GCC unroll 4
-    for (size_t i = 0; i < FE_LIMBS - 1; i++)
-        fe_add_low(column + 2 * i + 1, a->limb[i], a->limb + i + 1, FE_LIMBS - 1 - i);
-    fe_double_columns(column);
-#pragma GCC unroll 5
-    for (size_t i = 0; i < FE_LIMBS; i++)
-        fe_add_low(column + 2 * i, a->limb[i], a->limb + i, 1);
+        fe_add_low(column + 2 * i, limb[i], limb + i, 1);
     return fe_fold(column);
 }
 

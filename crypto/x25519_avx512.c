@@ -48,21 +48,23 @@ FE_INLINE void step(struct ladder *l, const struct fe *x_1, __mmask8 exchange)
     const struct fe a = fe_carry(&wide_a), b = fe_carry(&wide_b);
     const struct fe c = fe_carry(&wide_c), d = fe_carry(&wide_d);
 
-    const struct fe_wide da = fe_mul_wide(&d, &a), cb = fe_mul_wide(&c, &b);
-    const struct fe_wide wide_plus = fe_wide_add(&da, &cb), wide_minus = fe_wide_sub(&da, &cb);
-    const struct fe plus = fe_carry(&wide_plus), minus = fe_carry(&wide_minus);
-    const struct fe minus_squared = fe_square(&minus);
-    l->sum_x = fe_square_wide(&plus);
-    l->sum_z = fe_mul_wide(x_1, &minus_squared);
-
+    // From here on neighbours are independent of each other: one's latency is the other's time.
     const struct fe chosen_a = fe_select(exchange, &a, &c), chosen_b = fe_select(exchange, &b, &d);
+    const struct fe_wide da = fe_mul_wide(&d, &a), cb = fe_mul_wide(&c, &b);
     const struct fe_wide wide_aa = fe_square_wide(&chosen_a), wide_bb = fe_square_wide(&chosen_b);
+
+    const struct fe_wide wide_plus = fe_wide_add(&da, &cb), wide_minus = fe_wide_sub(&da, &cb);
     const struct fe_wide wide_e = fe_wide_sub(&wide_aa, &wide_bb);
-    const struct fe aa = fe_carry(&wide_aa), bb = fe_carry(&wide_bb), e = fe_carry(&wide_e);
+    const struct fe plus = fe_carry(&wide_plus), minus = fe_carry(&wide_minus);
+    const struct fe e = fe_carry(&wide_e), aa = fe_carry(&wide_aa), bb = fe_carry(&wide_bb);
+
+    const struct fe minus_squared = fe_square(&minus);
     const struct fe_wide small = fe_mul_small_wide(&e, A24);
     const struct fe_wide wide_t = fe_wide_add(&wide_aa, &small);
     const struct fe t = fe_carry(&wide_t);
+    l->sum_x = fe_square_wide(&plus);
     l->doubled_x = fe_mul_wide(&aa, &bb);
+    l->sum_z = fe_mul_wide(x_1, &minus_squared);
     l->doubled_z = fe_mul_wide(&e, &t);
 }
 

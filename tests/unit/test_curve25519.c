@@ -1,4 +1,4 @@
-// X25519 against RFC 7748, Ed25519 against RFC 8032, what must be rejected, and the map between.
+// Ed25519 against RFC 8032, what must be rejected, and the map to X25519.
 #include <criterion/criterion.h>
 
 #include "sealcrypto.h"
@@ -11,8 +11,6 @@ static void start(void)
     cr_assert_eq(sp_init(), 0);
 }
 
-TestSuite(sp_x25519_batch, .init = start);
-TestSuite(sp_x25519_base_batch, .init = start);
 TestSuite(sp_ed25519_sign_batch, .init = start);
 TestSuite(sp_ed25519_verify_batch, .init = start);
 TestSuite(sp_ed25519_public_to_x25519, .init = start);
@@ -25,90 +23,6 @@ static void parse(uint8_t out[32], const char *hex)
     vector_parse(&field, line);
     cr_assert_eq(field.len, 32);
     memcpy(out, field.bytes, 32);
-}
-
-// ---- X25519 -------------------------------------------------------------------------------------
-
-Test(sp_x25519_batch, agrees_with_rfc_7748)
-{
-    static struct vector_record v;
-    FILE *in = vector_open("rfc7748.txt");
-    uint8_t scalar[8][32], point[8][32], expected[8][32], out[8][32];
-    bool ok[8];
-    size_t count = 0;
-    for (; vector_next(in, &v); count++) {
-        memcpy(scalar[count], vector_bytes(&v, "scalar"), 32);
-        memcpy(point[count], vector_bytes(&v, "point"), 32);
-        memcpy(expected[count], vector_bytes(&v, "result"), 32);
-    }
-    fclose(in);
-    cr_assert_eq(count, 6);
-    cr_assert(sp_x25519_batch(out, KEYS(scalar), KEYS(point), count, ok));
-    cr_assert_arr_eq(out, expected, count * 32);
-    for (size_t i = 0; i < count; i++)
-        cr_assert(ok[i]);
-}
-
-// RFC 7748 section 5.2: k, u = X25519(k, u), k.
-Test(sp_x25519_batch, iterates_a_thousand_times)
-{
-    uint8_t k[1][32] = {{9}}, u[1][32] = {{9}}, out[1][32], expected[32];
-    bool ok;
-    for (int i = 1; i <= 1000; i++) {
-        cr_assert(sp_x25519_batch(out, KEYS(k), KEYS(u), 1, &ok));
-        memcpy(u, k, 32);
-        memcpy(k, out, 32);
-        if (i == 1) {
-            parse(expected, "422c8e7a6227d7bca1350b3e2bb7279f7897b87bb6854b783c60e80311ae3079");
-            cr_assert_arr_eq(k[0], expected, 32);
-        }
-    }
-    parse(expected, "684cf59ba83309552800ef566f2f4d3c1c3887c49360e3875f2eb94d99532c51");
-    cr_assert_arr_eq(k[0], expected, 32);
-}
-
-// The u-coordinates of small order, as bytes: 0, 1, both of order 8, p-1, and 0 and 1 again as p
-// and p+1.
-static const char *const small_order[] = {
-    "0000000000000000000000000000000000000000000000000000000000000000",
-    "0100000000000000000000000000000000000000000000000000000000000000",
-    "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
-    "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
-    "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-    "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
-};
-#define SMALL_ORDER_COUNT (sizeof(small_order) / sizeof(small_order[0]))
-
-Test(sp_x25519_batch, rejects_small_order_and_only_that_job)
-{
-    for (size_t i = 0; i < 2 * SMALL_ORDER_COUNT; i++) {
-        uint8_t scalar[3][32], point[3][32], out[3][32], expected[1][32];
-        bool ok[3];
-        cr_assert_eq(sp_random(scalar[0], sizeof(scalar)), 0);
-        memset(point, 0, sizeof(point));
-        point[0][0] = point[2][0] = 9;
-        parse(point[1], small_order[i / 2]);
-        point[1][31] |= i % 2 == 1 ? 0x80 : 0; // the bit that does not count
-        memset(out, 0xAA, sizeof(out));
-        cr_assert_not(sp_x25519_batch(out, KEYS(scalar), KEYS(point), 3, ok));
-        cr_assert(ok[0] && !ok[1] && ok[2], "point %zu", i);
-        cr_assert(vector_is_zero(out[1], 32));
-        sp_x25519_base_batch(expected, KEYS(scalar + 2), 1);
-        cr_assert_arr_eq(out[2], expected[0], 32);
-    }
-}
-
-Test(sp_x25519_base_batch, is_x25519_of_nine)
-{
-    uint8_t scalar[20][32], nine[20][32] = {{0}}, base[20][32], variable[20][32];
-    bool ok[20];
-    cr_assert_eq(sp_random(scalar[0], sizeof(scalar)), 0);
-    for (size_t i = 0; i < 20; i++)
-        nine[i][0] = 9;
-    sp_x25519_base_batch(base, KEYS(scalar), 20);
-    cr_assert(sp_x25519_batch(variable, KEYS(scalar), KEYS(nine), 20, ok));
-    cr_assert_arr_eq(base, variable, sizeof(base));
 }
 
 // ---- Ed25519 ------------------------------------------------------------------------------------
