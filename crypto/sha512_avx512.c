@@ -4,8 +4,8 @@
 #include "sha512_avx512.h"
 
 #include <immintrin.h>
-#include <stdbool.h>
 
+#include "hash_parts.h"
 #include "internal.h"
 
 #define INLINE static inline __attribute__((always_inline))
@@ -16,6 +16,7 @@
 #define WORDS 8u       // of a state, and of half a block
 #define ROUNDS 80u
 #define TRAILER_BYTES 17u // the bit that ends a message, its length in bits
+_Static_assert(SP_SHA512_PARTS == SP_PARTS, "messages are loaded as others are");
 
 // Section 4.2.3.
 static const uint64_t constants[ROUNDS] = {
@@ -78,16 +79,18 @@ INLINE void run_round(__m512i s[WORDS], size_t i, __m512i word, uint64_t constan
     const __m512i a = s[(0 - i) % 8], b = s[(1 - i) % 8], c = s[(2 - i) % 8];
     const __m512i e = s[(4 - i) % 8], f = s[(5 - i) % 8], g = s[(6 - i) % 8];
     __m512i *d = &s[(3 - i) % 8], *h = &s[(7 - i) % 8];
-    const __m512i sum_1 =
-        xor3(_mm512_ror_epi64(e, 14), _mm512_ror_epi64(e, 18), _mm512_ror_epi64(e, 41));
-    const __m512i sum_0 =
-        xor3(_mm512_ror_epi64(a, 28), _mm512_ror_epi64(a, 34), _mm512_ror_epi64(a, 39));
+    const __m512i early = add(add(*h, _mm512_set1_epi64((long long)constant)), word);
     const __m512i choice = _mm512_ternarylogic_epi64(e, f, g, 0xCA);
     const __m512i majority = _mm512_ternarylogic_epi64(a, b, c, 0xE8);
-    const __m512i early = add(*h, add(word, _mm512_set1_epi64((long long)constant)));
-    const __m512i t1 = add(add(early, choice), sum_1);
-    *d = add(add(add(*d, early), choice), sum_1);
-    *h = add(add(t1, majority), sum_0);
+    *d = add(add(*d, early), choice); // not from *h: the next round waits for it
+    *h = add(early, choice);
+    const __m512i sum_1 =
+        xor3(_mm512_ror_epi64(e, 14), _mm512_ror_epi64(e, 18), _mm512_ror_epi64(e, 41));
+    *d = add(*d, sum_1);
+    *h = add(add(*h, sum_1), majority);
+    const __m512i sum_0 =
+        xor3(_mm512_ror_epi64(a, 28), _mm512_ror_epi64(a, 34), _mm512_ror_epi64(a, 39));
+    *h = add(*h, sum_0);
 }
 
 // Section 6.4.2 step 1: word t of the schedule in the place of word t−16.
@@ -98,7 +101,7 @@ INLINE __m512i extend(const __m512i w[16], size_t i)
                                  _mm512_srli_epi64(before_2, 6));
     const __m512i sigma_0 = xor3(_mm512_ror_epi64(before_15, 1), _mm512_ror_epi64(before_15, 8),
                                  _mm512_srli_epi64(before_15, 7));
-    return add(add(w[i], w[(i + 9) % 16]), add(sigma_0, sigma_1));
+    return add(add(add(w[i], w[(i + 9) % 16]), sigma_0), sigma_1);
 }
 
 // The lanes of `active` take in their block, word by word in w.
@@ -128,32 +131,6 @@ INLINE void compress(__m512i state[WORDS], __m512i w[16], __mmask8 active)
 }
 
 // ---- messages into lanes ------------------------------------------------------------------------
-
-// The first `count` bytes of a vector.
-INLINE __mmask64 below(size_t count)
-{
-    return count >= HALF_BYTES ? ~0ull : (1ull << count) - 1;
-}
-
-// Bytes `at` … `at` + 63 of the message with its end bit, zeros behind it. Masked-out bytes are
-// not read, wherever they are.
-INLINE __m512i load_half(const struct sp_sha512_message *m, size_t at)
-{
-    __m512i half = _mm512_setzero_si512();
-    size_t begin = 0;
-    for (size_t i = 0; i < SP_SHA512_PARTS; i++) {
-        const size_t end = begin + m->len[i];
-        if (begin < end && begin < at + HALF_BYTES && end > at) {
-            const uintptr_t from = (uintptr_t)m->part[i] + at - begin;
-            const __mmask64 before = begin > at ? below(begin - at) : 0;
-            half = _mm512_mask_loadu_epi8(half, below(end - at) & ~before, (const void *)from);
-        }
-        begin = end;
-    }
-    if (begin - at < HALF_BYTES)
-        half = _mm512_mask_set1_epi8(half, 1ull << (begin - at), (char)0x80);
-    return half;
-}
 
 // Rows to columns; its own inverse.
 INLINE void transpose(__m512i v[8])
@@ -191,7 +168,8 @@ INLINE void load_words(__m512i w[WORDS], const struct group *g, size_t n, size_t
     for (size_t i = 0; i < LANES; i++) {
         w[i] = _mm512_setzero_si512();
         if (n < g->blocks[i])
-            w[i] = swap_bytes(load_half(&g->messages[i], n * BLOCK_BYTES + half * HALF_BYTES));
+            w[i] = swap_bytes(sp_parts_load(g->messages[i].part, g->messages[i].len,
+                                            n * BLOCK_BYTES + half * HALF_BYTES));
     }
     transpose(w);
 }

@@ -299,6 +299,15 @@ Test(sp_ed25519_verify_batch, is_libsodiums_under_random_flips)
     cr_assert(accepted > 0 && accepted < (size_t)FLIP_ROUNDS * COUNT_MAX);
 }
 
+Test(sp_ed25519_verify_batch, refuses_another_key)
+{
+    for (size_t i = 0; i < COUNT_MAX; i++)
+        make_job(i, 33);
+    for (size_t i = 0; i < COUNT_MAX; i += 2)
+        batch.jobs[i].public_key = batch.public_key[i + 1];
+    cr_assert_eq(expect_sodium(COUNT_MAX, "another key"), COUNT_MAX / 2);
+}
+
 // S + L satisfies the same equation: RFC 8032 section 5.1.7 wants S below L.
 Test(sp_ed25519_verify_batch, refuses_a_malleated_signature)
 {

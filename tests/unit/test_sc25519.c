@@ -3,7 +3,7 @@
 #include <openssl/bn.h>
 #include <string.h>
 
-#include "../../crypto/sc25519.h"
+#include "sc25519.h"
 #include "sealcrypto.h"
 
 #define ROUNDS 20000
