@@ -10,6 +10,7 @@
 
 #include "internal.h"
 
+#define UNROLL _Pragma("GCC unroll 20")
 #define INLINE static inline __attribute__((always_inline))
 
 #define BLOCK_BYTES 16u
@@ -17,7 +18,7 @@
 #define VECTOR_BYTES (LANES * BLOCK_BYTES)
 #define CHUNK_VECTORS 8u
 #define SHORT_BLOCKS 16u
-#define SHORT_PREPARED_BLOCKS 16u
+#define SHORT_PREPARED_BLOCKS 0u
 #define SHORT_COMPANY 2u
 
 typedef __m512i vec;
@@ -50,6 +51,14 @@ INLINE vec xor_vec(vec a, vec b)
 INLINE vec xor3_vec(vec a, vec b, vec c)
 {
     return _mm512_ternarylogic_epi64(a, b, c, 0x96);
+}
+
+// The value as it is now: without this the compiler puts a sum's additions off and spills the
+// terms.
+INLINE vec settle(vec v)
+{
+    __asm__("" : "+v"(v));
+    return v;
 }
 
 INLINE vec and_vec(vec a, vec b)
@@ -85,6 +94,16 @@ INLINE vec multiply_low(vec a, vec b)
 INLINE vec multiply_high(vec a, vec b)
 {
     return _mm512_clmulepi64_epi128(a, b, 0x11);
+}
+
+INLINE vec multiply_low_high(vec a, vec b)
+{
+    return _mm512_clmulepi64_epi128(a, b, 0x10);
+}
+
+INLINE vec multiply_high_low(vec a, vec b)
+{
+    return _mm512_clmulepi64_epi128(a, b, 0x01);
 }
 
 INLINE vec shuffle_bytes(vec v, vec places)
@@ -200,11 +219,15 @@ INLINE void split_lanes(__m128i block[LANES], vec v)
     block[3] = _mm512_extracti32x4_epi32(v, 3);
 }
 
-INLINE vec load_lanes(const uint8_t *const from[LANES])
+INLINE __m128i load_block(const uint8_t *from)
 {
-    __m128i block[LANES];
-    for (size_t l = 0; l < LANES; l++)
-        block[l] = _mm_loadu_si128((const __m128i *)from[l]);
+    return _mm_loadu_si128((const __m128i *)from);
+}
+
+INLINE vec load_lanes(const uint8_t *const from[LANES], size_t offset)
+{
+    const __m128i block[LANES] = {load_block(from[0] + offset), load_block(from[1] + offset),
+                                  load_block(from[2] + offset), load_block(from[3] + offset)};
     return join_lanes(block);
 }
 
@@ -221,9 +244,6 @@ INLINE void transpose(vec row[LANES])
     row[3] = _mm512_shuffle_i64x2(b, d, 0xDD);
 }
 
-#include "aead_kernel.h"
-#include "aead_long.h"
-#include "aead_short.h"
 #include "aead_batch.h"
 
 const struct sp_aead_tier sp_aead_avx512 = {

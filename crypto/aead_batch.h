@@ -3,6 +3,9 @@
 #ifndef SEALCRYPTO_AEAD_BATCH_H
 #define SEALCRYPTO_AEAD_BATCH_H
 
+#include "aead_long.h"
+#include "aead_short.h"
+
 #define BATCH_JOBS 64u // sorted at a time; also the bound of what is on the stack
 #define CLASSES (2u * (SHORT_BLOCKS + 1) * (SHORT_AD_BLOCKS + 1) + 2u)
 #define LONG_CLASS (CLASSES - 2u)
@@ -55,6 +58,7 @@ static void expand_group(struct state *states, const struct group *g)
     struct state *to[LANES];
     const uint8_t *raw[LANES];
     size_t powers = 0;
+    UNROLL
     for (size_t l = 0; l < LANES; l++) {
         const size_t need = count_powers(g->job[l]);
         to[l] = &states[l];
@@ -119,6 +123,7 @@ struct run {
 INLINE struct group take_group(const struct run *run, size_t at)
 {
     struct group g = {.used = run->count - at < LANES ? run->count - at : LANES};
+    UNROLL
     for (size_t l = 0; l < LANES; l++)
         g.job[l] = &run->jobs[run->order[at + (l < g.used ? l : 0)]];
     g.blocks = count_blocks(g.job[0]->len);
@@ -143,6 +148,7 @@ INLINE bool run_class(const struct run *run, bool sealing, bool *ok)
         __m128i tag[LANES];
         if (!apart)
             split_lanes(tag, tags);
+        UNROLL
         for (size_t l = 0; l < g.used; l++) {
             const struct state *s = raw ? &states[l] : g.job[l]->key->state;
             const bool done =
@@ -208,6 +214,7 @@ static int init_key(struct sp_aead_key *key, const uint8_t raw[SP_KEY_BYTES])
         return -ENOMEM;
     struct state *to[LANES];
     const uint8_t *from[LANES];
+    UNROLL
     for (size_t l = 0; l < LANES; l++) { // the same in all lanes
         to[l] = s;
         from[l] = raw;

@@ -34,26 +34,27 @@ struct sum {
 
 INLINE vec reverse_blocks(vec blocks)
 {
-    return shuffle_bytes(blocks,
-                         splat(_mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll)));
+    return shuffle_bytes(blocks, splat(_mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll)));
+}
+
+INLINE vec zero_vec(void)
+{
+    return (vec){0};
 }
 
 INLINE struct sum zero_sum(void)
 {
-    const vec zero = splat(_mm_setzero_si128());
+    const vec zero = zero_vec();
     return (struct sum){zero, zero, zero};
 }
 
 // Three multiplications: one costs as much as four AES rounds and shares no port with them.
 INLINE void add_product(struct sum *sum, vec a, vec b)
 {
-    const vec a_halves = xor_vec(a, swap_halves(a));
-    const vec b_halves = xor_vec(b, swap_halves(b));
-    sum->low = xor_vec(sum->low, multiply_low(a, b));
-    sum->high = xor_vec(sum->high, multiply_high(a, b));
-    sum->middle = xor_vec(sum->middle, multiply_low(a_halves, b_halves));
+    sum->low = settle(xor_vec(sum->low, multiply_low(a, b)));
+    sum->high = settle(xor_vec(sum->high, multiply_high(a, b)));
+    sum->middle = settle(xor3_vec(sum->middle, multiply_low_high(a, b), multiply_high_low(a, b)));
 }
-
 // Modulo x^128 + x^7 + x^2 + x + 1, in reversed order: 64 coefficients from the low end are cleared
 // by adding the modulus times them, then the next 64.
 INLINE vec reduce(vec low, vec high)
@@ -66,16 +67,15 @@ INLINE vec reduce(vec low, vec high)
 // Each lane for itself.
 INLINE vec reduce_sum(const struct sum *sum)
 {
-    const vec middle = xor3_vec(sum->middle, sum->low, sum->high);
-    return reduce(xor_vec(sum->low, low_to_high(middle)), xor_vec(sum->high, high_to_low(middle)));
+    return reduce(xor_vec(sum->low, low_to_high(sum->middle)),
+                  xor_vec(sum->high, high_to_low(sum->middle)));
 }
 
 // All lanes together, in lane 0; the others are zero.
 INLINE vec reduce_lanes(const struct sum *sum)
 {
-    const vec middle = xor3_vec(sum->middle, sum->low, sum->high);
-    return reduce(sum_lanes(xor_vec(sum->low, low_to_high(middle))),
-                  sum_lanes(xor_vec(sum->high, high_to_low(middle))));
+    return reduce(sum_lanes(xor_vec(sum->low, low_to_high(sum->middle))),
+                  sum_lanes(xor_vec(sum->high, high_to_low(sum->middle))));
 }
 
 INLINE vec multiply(vec a, vec b)
@@ -123,7 +123,7 @@ INLINE vec next_round_key(vec before_previous, vec previous, size_t i)
     if (i % 2 == 0) // Rcon doubles from 1, far from where it would have to be reduced
         return xor_vec(key, aes_last(shuffle_bytes(previous, rotated_last_word),
                                      splat(_mm_set1_epi32(1 << (i / 2 - 1)))));
-    return xor_vec(key, aes_last(spread_last_word(previous), splat(_mm_setzero_si128())));
+    return xor_vec(key, aes_last(spread_last_word(previous), zero_vec()));
 }
 
 // Round keys and the lowest `powers` powers of H of LANES keys, each into its own state.
@@ -131,13 +131,10 @@ static void expand_keys(struct state *const to[LANES], const uint8_t *const raw[
                         size_t powers)
 {
     vec round[ROUND_KEYS], power[POWERS];
-    const uint8_t *upper[LANES];
-    for (size_t l = 0; l < LANES; l++)
-        upper[l] = raw[l] + BLOCK_BYTES;
-    round[0] = load_lanes(raw);
-    round[1] = load_lanes(upper);
+    round[0] = load_lanes(raw, 0);
+    round[1] = load_lanes(raw, BLOCK_BYTES);
     vec hash_key = aes_round(round[0], round[1]); // of the zero block
-#pragma GCC unroll 16
+    UNROLL
     for (size_t i = 2; i < ROUND_KEYS; i++) {
         round[i] = next_round_key(round[i - 2], round[i - 1], i);
         hash_key =
@@ -149,11 +146,13 @@ static void expand_keys(struct state *const to[LANES], const uint8_t *const raw[
     __m128i lane[LANES];
     for (size_t i = 0; i < ROUND_KEYS; i++) {
         split_lanes(lane, round[i]);
+        UNROLL
         for (size_t l = 0; l < LANES; l++)
             to[l]->round[i] = lane[l];
     }
     for (size_t i = 0; i < powers; i++) {
         split_lanes(lane, power[i]);
+        UNROLL
         for (size_t l = 0; l < LANES; l++)
             to[l]->power[POWERS - 1 - i] = lane[l];
     }

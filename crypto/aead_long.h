@@ -4,6 +4,8 @@
 #ifndef SEALCRYPTO_AEAD_LONG_H
 #define SEALCRYPTO_AEAD_LONG_H
 
+#include "aead_kernel.h"
+
 // A message on its way through the cipher.
 struct stream {
     vec counter; // of the next blocks, byte-reversed
@@ -25,13 +27,13 @@ INLINE void hash_bytes(struct sum *sum, vec carried, const uint8_t *bytes, size_
         const vec text =
             len - at >= VECTOR_BYTES ? load_vec(bytes + at) : load_part(bytes + at, len - at);
         hash_vector(sum, xor_vec(reverse_blocks(text), carried), power);
-        carried = splat(_mm_setzero_si128());
+        carried = zero_vec();
     }
 }
 
 static vec hash_long_ad(const struct state *s, const uint8_t *ad, size_t len)
 {
-    vec hash = splat(_mm_setzero_si128());
+    vec hash = zero_vec();
     while (len > 0) {
         const size_t part = len < CHUNK_BYTES ? len : CHUNK_BYTES;
         struct sum sum = zero_sum();
@@ -48,7 +50,7 @@ INLINE void count_on(struct stream *m, const struct state *s, vec *v, size_t vec
 {
     const vec first = splat_load(&s->round[0]);
     const vec step = splat(_mm_set_epi32(0, 0, 0, LANES));
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < vectors; i++) {
         v[i] = xor_vec(reverse_blocks(m->counter), first);
         m->counter = add_words(m->counter, step); // wraps in 32 bits, as inc32 does
@@ -60,24 +62,25 @@ INLINE void run_chunk(struct stream *m, const struct state *s, const uint8_t *ha
 {
     vec v[CHUNK_VECTORS];
     struct sum sum = zero_sum();
-    vec carried = m->hash;
     count_on(m, s, v, CHUNK_VECTORS);
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
         const vec key = splat_load(&s->round[r]);
-#pragma GCC unroll 8
+        UNROLL
         for (size_t i = 0; i < CHUNK_VECTORS; i++)
             v[i] = aes_round(v[i], key);
-        if (hashed != NULL && r <= CHUNK_VECTORS) {
-            const vec text = reverse_blocks(load_vec(hashed + (r - 1) * VECTOR_BYTES));
-            hash_vector(&sum, xor_vec(text, carried), s->power + 1 + (r - 1) * LANES);
-            carried = splat(_mm_setzero_si128());
+        const size_t due = r * CHUNK_VECTORS / (ROUND_KEYS - 2);
+        if (hashed != NULL && due > (r - 1) * CHUNK_VECTORS / (ROUND_KEYS - 2)) {
+            // The first vector comes last: it waits for the chunk before.
+            const size_t i = due % CHUNK_VECTORS;
+            const vec text = reverse_blocks(load_vec(hashed + i * VECTOR_BYTES));
+            hash_vector(&sum, i == 0 ? xor_vec(text, m->hash) : text, s->power + 1 + i * LANES);
         }
     }
     if (hashed != NULL)
         m->hash = reduce_lanes(&sum);
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < CHUNK_VECTORS; i++) {
         const vec text = load_vec(m->in + i * VECTOR_BYTES);
         store_vec(m->out + i * VECTOR_BYTES, xor_vec(text, aes_last(v[i], last)));
@@ -91,20 +94,21 @@ INLINE void run_chunk(struct stream *m, const struct state *s, const uint8_t *ha
 INLINE vec run_tail(struct stream *m, const struct state *s, vec zeroth, size_t left,
                     size_t vectors, bool sealing, struct sum *sum)
 {
+    __asm__("" : "+r"(s)); // or the compiler loads all round keys before it knows how many vectors
     const __m128i *power = s->power + POWERS - 1 - count_blocks(left);
     vec v[CHUNK_VECTORS], carried = m->hash;
     count_on(m, s, v, vectors);
     vec mask = xor_vec(zeroth, splat_load(&s->round[0]));
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
         const vec key = splat_load(&s->round[r]);
         mask = aes_round(mask, key);
-#pragma GCC unroll 8
+        UNROLL
         for (size_t i = 0; i < vectors; i++)
             v[i] = aes_round(v[i], key);
     }
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
-#pragma GCC unroll 8
+    UNROLL
     for (size_t i = 0; i < vectors; i++) {
         const size_t at = i * VECTOR_BYTES;
         vec text, result;
@@ -119,7 +123,7 @@ INLINE vec run_tail(struct stream *m, const struct state *s, vec zeroth, size_t 
         }
         hash_vector(sum, xor_vec(reverse_blocks(sealing ? result : text), carried),
                     power + i * LANES);
-        carried = splat(_mm_setzero_si128());
+        carried = zero_vec();
     }
     return aes_last(mask, last);
 }
@@ -172,7 +176,7 @@ INLINE size_t run_chunks(struct stream *m, const struct state *s, size_t left, b
 INLINE vec run_long(const struct state *s, const struct sp_aead_job *job, bool sealing)
 {
     const __m128i nonce = load_nonce(job->nonce);
-    const vec zero = splat(_mm_setzero_si128());
+    const vec zero = zero_vec();
     const vec zeroth = splat(_mm_insert_epi32(nonce, 1 << 24, 3));
     struct stream m = {
         .counter = add_words(reverse_blocks(splat(nonce)), first_counters()),

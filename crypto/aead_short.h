@@ -3,6 +3,8 @@
 #ifndef SEALCRYPTO_AEAD_SHORT_H
 #define SEALCRYPTO_AEAD_SHORT_H
 
+#include "aead_kernel.h"
+
 // Associated data of more blocks than this goes message-major.
 #define SHORT_AD_BLOCKS 4u
 
@@ -23,12 +25,10 @@ struct round_keys {
 // Round keys in order, each asked for once.
 INLINE vec next_key(struct round_keys *k, size_t i, bool raw)
 {
-    const uint8_t *at[LANES];
-    for (size_t l = 0; l < LANES; l++)
-        at[l] = k->at[l] + (raw ? i * BLOCK_BYTES : offsetof(struct state, round[i]));
     if (!raw)
-        return load_lanes(at);
-    const vec key = i < 2 ? load_lanes(at) : next_round_key(k->before, k->previous, i);
+        return load_lanes(k->at, offsetof(struct state, round[i]));
+    const vec key =
+        i < 2 ? load_lanes(k->at, i * BLOCK_BYTES) : next_round_key(k->before, k->previous, i);
     k->before = k->previous;
     k->previous = key;
     return key;
@@ -36,6 +36,7 @@ INLINE vec next_key(struct round_keys *k, size_t i, bool raw)
 
 INLINE void init_round_keys(struct round_keys *k, const struct group *g, bool raw)
 {
+    UNROLL
     for (size_t l = 0; l < LANES; l++)
         k->at[l] = raw ? g->job[l]->raw_key : (const uint8_t *)g->job[l]->key->state;
 }
@@ -46,24 +47,25 @@ INLINE void make_key_stream(vec *v, struct round_keys *k, const struct group *g,
 {
     const size_t count = room + 1 + (raw ? 1 : 0);
     __m128i nonce[LANES];
+    UNROLL
     for (size_t l = 0; l < LANES; l++)
         nonce[l] = load_nonce(g->job[l]->nonce);
     vec key = next_key(k, 0, raw);
     const vec base = xor_vec(join_lanes(nonce), key);
-#pragma GCC unroll 20
+    UNROLL
     for (size_t j = 0; j <= room; j++) // big-endian, and one byte is enough
         v[j] = xor_vec(base, splat(_mm_set_epi32((int)(j + 1) << 24, 0, 0, 0)));
     if (raw)
         v[room + 1] = key;
-#pragma GCC unroll 16
+    UNROLL
     for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
         key = next_key(k, r, raw);
-#pragma GCC unroll 20
+        UNROLL
         for (size_t j = 0; j < count; j++)
             v[j] = aes_round(v[j], key);
     }
     key = next_key(k, ROUND_KEYS - 1, raw);
-#pragma GCC unroll 20
+    UNROLL
     for (size_t j = 0; j < count; j++)
         v[j] = aes_last(v[j], key);
 }
@@ -71,7 +73,7 @@ INLINE void make_key_stream(vec *v, struct round_keys *k, const struct group *g,
 // LANES powers of each lane's own key, H^from in row 0, H^(from−1) in row 1, …
 INLINE void load_powers(vec row[LANES], const struct round_keys *k, size_t from)
 {
-#pragma GCC unroll 4
+    UNROLL
     for (size_t l = 0; l < LANES; l++)
         row[l] = load_vec(k->at[l] + offsetof(struct state, power) + (POWERS - from) * BLOCK_BYTES);
     transpose(row);
@@ -79,10 +81,7 @@ INLINE void load_powers(vec row[LANES], const struct round_keys *k, size_t from)
 
 INLINE vec load_power(const struct round_keys *k, size_t n)
 {
-    const uint8_t *at[LANES];
-    for (size_t l = 0; l < LANES; l++)
-        at[l] = k->at[l] + offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES;
-    return load_lanes(at);
+    return load_lanes(k->at, offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES);
 }
 
 // The bytes of lane l's text that a tile beginning at `at` has.
@@ -96,7 +95,7 @@ INLINE size_t bytes_left(const struct group *g, size_t l, size_t at)
 INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
 {
     transpose(tile);
-#pragma GCC unroll 4
+    UNROLL
     for (size_t l = 0; l < LANES; l++) {
         const struct sp_aead_job *job = g->job[l];
         const size_t left = l < g->used ? bytes_left(g, l, at) : 0;
@@ -110,7 +109,7 @@ INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sea
             result = keep_bytes(xor_vec(text, tile[l]), left);
             store_part(job->out + at, result, left);
         } else {
-            text = result = splat(_mm_setzero_si128());
+            text = result = zero_vec();
         }
         tile[l] = reverse_blocks(sealing ? result : text);
     }
@@ -121,6 +120,7 @@ INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sea
 INLINE vec load_ad(const struct group *g, size_t i)
 {
     __m128i block[LANES];
+    UNROLL
     for (size_t l = 0; l < LANES; l++) {
         const size_t left = g->job[l]->ad_len - i * BLOCK_BYTES;
         const uint8_t *ad = g->job[l]->ad + i * BLOCK_BYTES;
@@ -153,19 +153,20 @@ INLINE vec run_short(const struct group *g, size_t room, bool raw, bool sealing)
         const size_t e = n + 1 + g->ad_blocks - i;
         add_product(&sum, load_ad(g, i), raw ? power[e] : load_power(&k, e));
     }
-#pragma GCC unroll 4
+    UNROLL
     for (size_t t = 0; t < room; t += LANES) {
         vec row[LANES];
         run_tile(v + 1 + t, g, t * BLOCK_BYTES, sealing);
         if (!raw)
             load_powers(row, &k, n + 1 - t);
-#pragma GCC unroll 4
+        UNROLL
         for (size_t j = t; j < t + LANES; j++) {
             if (j < n)
                 add_product(&sum, v[1 + j], raw ? power[n + 1 - j] : row[j - t]);
         }
     }
     __m128i lengths[LANES];
+    UNROLL
     for (size_t l = 0; l < LANES; l++)
         lengths[l] = lengths_block(g->job[l]);
     add_product(&sum, join_lanes(lengths), raw ? power[1] : load_power(&k, 1));
