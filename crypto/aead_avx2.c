@@ -19,7 +19,7 @@
 #define VECTOR_BYTES (LANES * BLOCK_BYTES)
 #define CHUNK_VECTORS 8u
 #define SHORT_BLOCKS 16u
-#define SHORT_PREPARED_BLOCKS 0u
+#define SHORT_PREPARED_BLOCKS 16u
 #define SHORT_COMPANY 2u
 
 typedef __m256i vec;
@@ -54,11 +54,11 @@ INLINE vec xor3_vec(vec a, vec b, vec c)
     return xor_vec(xor_vec(a, b), c);
 }
 
-// The value as it is now: without this the compiler puts a sum's additions off and spills the
-// terms.
+// Computed here and now. Left alone the compiler puts a sum's additions off and spills the terms,
+// and takes apart what was interleaved.
 INLINE vec settle(vec v)
 {
-    __asm__("" : "+x"(v));
+    __asm__ volatile("" : "+x"(v));
     return v;
 }
 

@@ -18,7 +18,7 @@
 #define VECTOR_BYTES (LANES * BLOCK_BYTES)
 #define CHUNK_VECTORS 8u
 #define SHORT_BLOCKS 16u
-#define SHORT_PREPARED_BLOCKS 0u
+#define SHORT_PREPARED_BLOCKS 16u
 #define SHORT_COMPANY 2u
 
 typedef __m512i vec;
@@ -53,11 +53,11 @@ INLINE vec xor3_vec(vec a, vec b, vec c)
     return _mm512_ternarylogic_epi64(a, b, c, 0x96);
 }
 
-// The value as it is now: without this the compiler puts a sum's additions off and spills the
-// terms.
+// Computed here and now. Left alone the compiler puts a sum's additions off and spills the terms,
+// and takes apart what was interleaved.
 INLINE vec settle(vec v)
 {
-    __asm__("" : "+v"(v));
+    __asm__ volatile("" : "+v"(v));
     return v;
 }
 

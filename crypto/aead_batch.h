@@ -68,33 +68,39 @@ static void expand_group(struct state *states, const struct group *g)
     expand_keys(to, raw, powers);
 }
 
-#define DEFINE_SHORT(room, kind, raw)                                                              \
-    static vec seal_##kind##_##room(const struct group *g)                                         \
+#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
+    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        return run_short(g, room, raw, true);                                                      \
+        run_short(tags, g, groups, room, raw, true);                                               \
     }                                                                                              \
-    static vec open_##kind##_##room(const struct group *g)                                         \
+    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        return run_short(g, room, raw, false);                                                     \
+        run_short(tags, g, groups, room, raw, false);                                              \
     }
-DEFINE_SHORT(4, prepared, false)
-DEFINE_SHORT(4, raw, true)
-DEFINE_SHORT(8, prepared, false)
-DEFINE_SHORT(8, raw, true)
-DEFINE_SHORT(16, prepared, false)
-DEFINE_SHORT(16, raw, true)
+DEFINE_SHORT(4, prepared, false, 1)
+DEFINE_SHORT(4, raw, true, 1)
+DEFINE_SHORT(8, prepared, false, 1)
+DEFINE_SHORT(8, raw, true, 1)
+DEFINE_SHORT(16, prepared, false, 1)
+DEFINE_SHORT(16, raw, true, 1)
+DEFINE_SHORT(4, prepared, false, 2)
+DEFINE_SHORT(4, raw, true, 2)
+DEFINE_SHORT(8, prepared, false, 2)
+DEFINE_SHORT(8, raw, true, 2)
+DEFINE_SHORT(16, prepared, false, 2)
+DEFINE_SHORT(16, raw, true, 2)
 
-INLINE vec run_group(const struct group *g, bool raw, bool sealing)
-{
-    if (g->blocks <= 4)
-        return raw ? (sealing ? seal_raw_4(g) : open_raw_4(g))
-                   : (sealing ? seal_prepared_4(g) : open_prepared_4(g));
-    if (g->blocks <= 8)
-        return raw ? (sealing ? seal_raw_8(g) : open_raw_8(g))
-                   : (sealing ? seal_prepared_8(g) : open_prepared_8(g));
-    return raw ? (sealing ? seal_raw_16(g) : open_raw_16(g))
-               : (sealing ? seal_prepared_16(g) : open_prepared_16(g));
-}
+typedef void run_short_fn(vec *tags, const struct group *g);
+
+// By room (4, 8, 16), kind of key, direction, and number of groups.
+static run_short_fn *const short_kernels[3][2][2][2] = {
+    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
+     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
+    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
+     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
+    {{{open_prepared_16_1, open_prepared_16_2}, {seal_prepared_16_1, seal_prepared_16_2}},
+     {{open_raw_16_1, open_raw_16_2}, {seal_raw_16_1, seal_raw_16_2}}},
+};
 
 INLINE unsigned classify(const struct sp_aead_job *job)
 {
@@ -120,47 +126,77 @@ struct run {
     unsigned class;
 };
 
-INLINE struct group take_group(const struct run *run, size_t at)
+INLINE void take_group(struct group *g, const struct run *run, size_t at)
 {
-    struct group g = {.used = run->count - at < LANES ? run->count - at : LANES};
+    g->used = run->count - at < LANES ? run->count - at : LANES;
     UNROLL
     for (size_t l = 0; l < LANES; l++)
-        g.job[l] = &run->jobs[run->order[at + (l < g.used ? l : 0)]];
-    g.blocks = count_blocks(g.job[0]->len);
-    g.ad_blocks = count_blocks(g.job[0]->ad_len);
-    return g;
+        g->job[l] = &run->jobs[run->order[at + (l < g->used ? l : 0)]];
+    g->blocks = count_blocks(g->job[0]->len);
+    g->ad_blocks = count_blocks(g->job[0]->ad_len);
 }
 
-// Groups in lanes; a prepared key's message that has no company runs message-major.
-INLINE bool run_class(const struct run *run, bool sealing, bool *ok)
+// One by one. Of raw keys LANES are expanded at once.
+static bool run_long_class(const struct run *run, bool sealing, bool *ok)
 {
-    const bool raw = run->class % 2 == 1, is_long = run->class >= LONG_CLASS;
+    const bool raw = run->class % 2 == 1;
     struct state states[LANES];
+    struct group g;
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
-        const struct group g = take_group(run, at);
-        const bool apart = is_long || (g.used < LANES && !raw && g.used < SHORT_COMPANY);
-        vec tags;
-        if (apart && raw)
+        take_group(&g, run, at);
+        if (raw)
             expand_group(states, &g);
-        else if (!apart)
-            tags = run_group(&g, raw, sealing);
-        __m128i tag[LANES];
-        if (!apart)
-            split_lanes(tag, tags);
-        UNROLL
         for (size_t l = 0; l < g.used; l++) {
             const struct state *s = raw ? &states[l] : g.job[l]->key->state;
-            const bool done =
-                apart ? run_one(s, g.job[l], sealing) : finish(g.job[l], tag[l], sealing);
+            const bool done = run_one(s, g.job[l], sealing);
             if (!sealing)
                 ok[run->order[at + l]] = done;
             all = all && done;
         }
     }
-    if (is_long && raw)
+    if (raw)
         sp_wipe(states, sizeof(states));
     return all;
+}
+
+// Groups in lanes, two at a time.
+INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
+{
+    struct group g[2];
+    vec tags[2];
+    __m128i tag[2 * LANES];
+    bool all = true;
+    take_group(&g[0], run, 0);
+    const size_t size = g[0].blocks <= 4 ? 0 : g[0].blocks <= 8 ? 1 : 2;
+    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
+    for (size_t at = 0; at < run->count; at += 2 * LANES) {
+        const size_t left = run->count - at;
+        take_group(&g[0], run, at);
+        if (left > LANES)
+            take_group(&g[1], run, at + LANES);
+        kernel[left > LANES](tags, g);
+        split_lanes(tag, tags[0]);
+        if (left > LANES)
+            split_lanes(tag + LANES, tags[1]);
+        for (size_t l = 0; l < 2 * LANES && l < left; l++) {
+            const size_t i = run->order[at + l];
+            const bool done = finish(&run->jobs[i], tag[l], sealing);
+            if (!sealing)
+                ok[i] = done;
+            all = all && done;
+        }
+    }
+    return all;
+}
+
+// A message with a prepared key and no company runs message-major.
+INLINE bool run_class(const struct run *run, bool sealing, bool *ok)
+{
+    const bool raw = run->class % 2 == 1;
+    if (run->class >= LONG_CLASS || (!raw && run->count < SHORT_COMPANY))
+        return run_long_class(run, sealing, ok);
+    return run_short_class(run, sealing, ok);
 }
 
 // Job numbers by class; returns false when all are of one class, which needs no order.

@@ -68,7 +68,7 @@ INLINE void run_chunk(struct stream *m, const struct state *s, const uint8_t *ha
         const vec key = splat_load(&s->round[r]);
         UNROLL
         for (size_t i = 0; i < CHUNK_VECTORS; i++)
-            v[i] = aes_round(v[i], key);
+            v[i] = settle(aes_round(v[i], key));
         const size_t due = r * CHUNK_VECTORS / (ROUND_KEYS - 2);
         if (hashed != NULL && due > (r - 1) * CHUNK_VECTORS / (ROUND_KEYS - 2)) {
             // The first vector comes last: it waits for the chunk before.
@@ -102,10 +102,10 @@ INLINE vec run_tail(struct stream *m, const struct state *s, vec zeroth, size_t 
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
         const vec key = splat_load(&s->round[r]);
-        mask = aes_round(mask, key);
+        mask = settle(aes_round(mask, key));
         UNROLL
         for (size_t i = 0; i < vectors; i++)
-            v[i] = aes_round(v[i], key);
+            v[i] = settle(aes_round(v[i], key));
     }
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
     UNROLL

@@ -41,33 +41,37 @@ INLINE void init_round_keys(struct round_keys *k, const struct group *g, bool ra
         k->at[l] = raw ? g->job[l]->raw_key : (const uint8_t *)g->job[l]->key->state;
 }
 
-// Key stream: v[0] masks the tag, v[1 … room] are for text, v[room + 1] becomes H if keys are raw.
-INLINE void make_key_stream(vec *v, struct round_keys *k, const struct group *g, size_t room,
-                            bool raw)
+// Key stream of `groups` groups, whose latencies hide behind one another: v[0] masks the tag, v[1 …
+// room] are for text, v[room + 1] becomes H if keys are raw.
+INLINE void make_key_stream(vec (*v)[SHORT_BLOCKS + 2], struct round_keys *k, const struct group *g,
+                            size_t groups, size_t room, bool raw)
 {
     const size_t count = room + 1 + (raw ? 1 : 0);
-    __m128i nonce[LANES];
     UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        nonce[l] = load_nonce(g->job[l]->nonce);
-    vec key = next_key(k, 0, raw);
-    const vec base = xor_vec(join_lanes(nonce), key);
-    UNROLL
-    for (size_t j = 0; j <= room; j++) // big-endian, and one byte is enough
-        v[j] = xor_vec(base, splat(_mm_set_epi32((int)(j + 1) << 24, 0, 0, 0)));
-    if (raw)
-        v[room + 1] = key;
-    UNROLL
-    for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
-        key = next_key(k, r, raw);
+    for (size_t x = 0; x < groups; x++) {
+        __m128i nonce[LANES];
         UNROLL
-        for (size_t j = 0; j < count; j++)
-            v[j] = aes_round(v[j], key);
+        for (size_t l = 0; l < LANES; l++)
+            nonce[l] = load_nonce(g[x].job[l]->nonce);
+        const vec key = next_key(&k[x], 0, raw);
+        const vec base = xor_vec(join_lanes(nonce), key);
+        UNROLL
+        for (size_t j = 0; j <= room; j++) // big-endian, and one byte is enough
+            v[x][j] = xor_vec(base, splat(_mm_set_epi32((int)(j + 1) << 24, 0, 0, 0)));
+        if (raw)
+            v[x][room + 1] = key;
     }
-    key = next_key(k, ROUND_KEYS - 1, raw);
     UNROLL
-    for (size_t j = 0; j < count; j++)
-        v[j] = aes_last(v[j], key);
+    for (size_t r = 1; r < ROUND_KEYS; r++) {
+        UNROLL
+        for (size_t x = 0; x < groups; x++) {
+            const vec key = next_key(&k[x], r, raw);
+            UNROLL
+            for (size_t j = 0; j < count; j++)
+                v[x][j] =
+                    settle(r < ROUND_KEYS - 1 ? aes_round(v[x][j], key) : aes_last(v[x][j], key));
+        }
+    }
 }
 
 // LANES powers of each lane's own key, H^from in row 0, H^(from−1) in row 1, …
@@ -138,27 +142,25 @@ INLINE void derive_powers(vec *power, vec hash_key, size_t count)
         power[n] = multiply(power[n / 2], power[(n + 1) / 2]);
 }
 
-// Returns the tag of each lane. `room` blocks, a multiple of LANES, hold the text.
-INLINE vec run_short(const struct group *g, size_t room, bool raw, bool sealing)
+// Adds the key stream to the text and returns the tag of each lane.
+INLINE vec run_text(vec *v, const struct round_keys *k, const struct group *g, size_t room,
+                    bool raw, bool sealing)
 {
-    vec v[SHORT_BLOCKS + 2], power[SHORT_BLOCKS + SHORT_AD_BLOCKS + 2];
-    struct round_keys k;
+    vec power[SHORT_BLOCKS + SHORT_AD_BLOCKS + 2];
     struct sum sum = zero_sum();
-    init_round_keys(&k, g, raw);
-    make_key_stream(v, &k, g, room, raw);
     const size_t n = g->blocks;
     if (raw)
         derive_powers(power, v[room + 1], n + g->ad_blocks + 1);
     for (size_t i = 0; i < g->ad_blocks; i++) {
         const size_t e = n + 1 + g->ad_blocks - i;
-        add_product(&sum, load_ad(g, i), raw ? power[e] : load_power(&k, e));
+        add_product(&sum, load_ad(g, i), raw ? power[e] : load_power(k, e));
     }
     UNROLL
     for (size_t t = 0; t < room; t += LANES) {
         vec row[LANES];
         run_tile(v + 1 + t, g, t * BLOCK_BYTES, sealing);
         if (!raw)
-            load_powers(row, &k, n + 1 - t);
+            load_powers(row, k, n + 1 - t);
         UNROLL
         for (size_t j = t; j < t + LANES; j++) {
             if (j < n)
@@ -169,8 +171,23 @@ INLINE vec run_short(const struct group *g, size_t room, bool raw, bool sealing)
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         lengths[l] = lengths_block(g->job[l]);
-    add_product(&sum, join_lanes(lengths), raw ? power[1] : load_power(&k, 1));
+    add_product(&sum, join_lanes(lengths), raw ? power[1] : load_power(k, 1));
     return xor_vec(reverse_blocks(reduce_sum(&sum)), v[0]);
+}
+
+// The tags of each group's lanes. `room` blocks, a multiple of LANES, hold the text.
+INLINE void run_short(vec *tags, const struct group *g, size_t groups, size_t room, bool raw,
+                      bool sealing)
+{
+    vec v[2][SHORT_BLOCKS + 2];
+    struct round_keys k[2];
+    UNROLL
+    for (size_t x = 0; x < groups; x++)
+        init_round_keys(&k[x], &g[x], raw);
+    make_key_stream(v, k, g, groups, room, raw);
+    UNROLL
+    for (size_t x = 0; x < groups; x++)
+        tags[x] = run_text(v[x], &k[x], &g[x], room, raw, sealing);
 }
 
 #endif
