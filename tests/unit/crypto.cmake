@@ -28,7 +28,8 @@ endforeach()
 target_link_options(test_aead PRIVATE -Wl,--wrap=EVP_CipherFinal_ex,--wrap=EVP_CIPHER_CTX_new
   -Wl,--wrap=EVP_CipherInit_ex2,--wrap=aligned_alloc)
 target_link_options(test_ed25519_verify_avx512 PRIVATE -Wl,--wrap=sp_sha512_avx512)
-target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512)
+target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512
+  -Wl,--wrap=sp_cpu_has_avx2,--wrap=sp_cpu_has_aesni)
 target_link_options(test_initial PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_aead_key_init)
 target_link_options(test_session PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_aead_open_batch
   -Wl,--wrap=sp_aead_key_init)

@@ -1,0 +1,193 @@
+// AES-256-GCM, lane-major: each lane of a vector is another message with its own key. For short
+// messages of like size. Part of each tier's file; see aead_kernel.h.
+#ifndef SEALCRYPTO_AEAD_SHORT_H
+#define SEALCRYPTO_AEAD_SHORT_H
+
+#include "aead_kernel.h"
+
+// Associated data of more blocks than this goes message-major.
+#define SHORT_AD_BLOCKS 4u
+
+// Messages side by side: equal in blocks of text and of associated data and in the kind of their
+// key. A lane without a message of its own repeats the first and stores nothing.
+struct group {
+    const struct sp_aead_job *job[LANES];
+    size_t used;
+    size_t blocks, ad_blocks;
+};
+
+// Where round keys come from: prepared, or two of them known and the others following.
+struct round_keys {
+    const uint8_t *at[LANES]; // state, or raw key
+    vec before, previous;
+};
+
+// Round keys in order, each asked for once.
+INLINE vec next_key(struct round_keys *k, size_t i, bool raw)
+{
+    if (!raw)
+        return load_lanes(k->at, offsetof(struct state, round[i]));
+    const vec key =
+        i < 2 ? load_lanes(k->at, i * BLOCK_BYTES) : next_round_key(k->before, k->previous, i);
+    k->before = k->previous;
+    k->previous = key;
+    return key;
+}
+
+INLINE void init_round_keys(struct round_keys *k, const struct group *g, bool raw)
+{
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        k->at[l] = raw ? g->job[l]->raw_key : (const uint8_t *)g->job[l]->key->state;
+}
+
+// Key stream of `groups` groups, whose latencies hide behind one another: v[0] masks the tag, v[1 …
+// room] are for text, v[room + 1] becomes H if keys are raw.
+INLINE void make_key_stream(vec (*v)[SHORT_BLOCKS + 2], struct round_keys *k, const struct group *g,
+                            size_t groups, size_t room, bool raw)
+{
+    const size_t count = room + 1 + (raw ? 1 : 0);
+    UNROLL
+    for (size_t x = 0; x < groups; x++) {
+        __m128i nonce[LANES];
+        UNROLL
+        for (size_t l = 0; l < LANES; l++)
+            nonce[l] = load_nonce(g[x].job[l]->nonce);
+        const vec key = next_key(&k[x], 0, raw);
+        const vec base = xor_vec(join_lanes(nonce), key);
+        UNROLL
+        for (size_t j = 0; j <= room; j++) // big-endian, and one byte is enough
+            v[x][j] = xor_vec(base, splat(_mm_set_epi32((int)(j + 1) << 24, 0, 0, 0)));
+        if (raw)
+            v[x][room + 1] = key;
+    }
+    UNROLL
+    for (size_t r = 1; r < ROUND_KEYS; r++) {
+        UNROLL
+        for (size_t x = 0; x < groups; x++) {
+            const vec key = next_key(&k[x], r, raw);
+            UNROLL
+            for (size_t j = 0; j < count; j++)
+                v[x][j] =
+                    settle(r < ROUND_KEYS - 1 ? aes_round(v[x][j], key) : aes_last(v[x][j], key));
+        }
+    }
+}
+
+// LANES powers of each lane's own key, H^from in row 0, H^(from−1) in row 1, …
+INLINE void load_powers(vec row[LANES], const struct round_keys *k, size_t from)
+{
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        row[l] = load_vec(k->at[l] + offsetof(struct state, power) + (POWERS - from) * BLOCK_BYTES);
+    transpose(row);
+}
+
+INLINE vec load_power(const struct round_keys *k, size_t n)
+{
+    return load_lanes(k->at, offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES);
+}
+
+// The bytes of lane l's text that a tile beginning at `at` has.
+INLINE size_t bytes_left(const struct group *g, size_t l, size_t at)
+{
+    return g->job[l]->len > at ? g->job[l]->len - at : 0;
+}
+
+// LANES blocks of each message from byte `at` on: adds the key stream, stores, and leaves in the
+// tile what GHASH takes.
+INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
+{
+    transpose(tile);
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const struct sp_aead_job *job = g->job[l];
+        const size_t left = l < g->used ? bytes_left(g, l, at) : 0;
+        vec text, result;
+        if (left >= VECTOR_BYTES) {
+            text = load_vec(job->in + at);
+            result = xor_vec(text, tile[l]);
+            store_vec(job->out + at, result);
+        } else if (left > 0) {
+            text = load_part(job->in + at, left);
+            result = keep_bytes(xor_vec(text, tile[l]), left);
+            store_part(job->out + at, result, left);
+        } else {
+            text = result = zero_vec();
+        }
+        tile[l] = reverse_blocks(sealing ? result : text);
+    }
+    transpose(tile);
+}
+
+// Block i of each message's associated data.
+INLINE vec load_ad(const struct group *g, size_t i)
+{
+    __m128i block[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const size_t left = g->job[l]->ad_len - i * BLOCK_BYTES;
+        const uint8_t *ad = g->job[l]->ad + i * BLOCK_BYTES;
+        block[l] =
+            left >= BLOCK_BYTES ? _mm_loadu_si128((const __m128i *)ad) : load_block_part(ad, left);
+    }
+    return reverse_blocks(join_lanes(block));
+}
+
+// H^1 … H^count, for raw keys: power[n] is H^n.
+INLINE void derive_powers(vec *power, vec hash_key, size_t count)
+{
+    power[1] = divide_by_x(reverse_blocks(hash_key));
+    for (size_t n = 2; n <= count; n++)
+        power[n] = multiply(power[n / 2], power[(n + 1) / 2]);
+}
+
+// Adds the key stream to the text and returns the tag of each lane.
+INLINE vec run_text(vec *v, const struct round_keys *k, const struct group *g, size_t room,
+                    bool raw, bool sealing)
+{
+    vec power[SHORT_BLOCKS + SHORT_AD_BLOCKS + 2];
+    struct sum sum = zero_sum();
+    const size_t n = g->blocks;
+    if (raw)
+        derive_powers(power, v[room + 1], n + g->ad_blocks + 1);
+    for (size_t i = 0; i < g->ad_blocks; i++) {
+        const size_t e = n + 1 + g->ad_blocks - i;
+        add_product(&sum, load_ad(g, i), raw ? power[e] : load_power(k, e));
+    }
+    UNROLL
+    for (size_t t = 0; t < room; t += LANES) {
+        vec row[LANES];
+        run_tile(v + 1 + t, g, t * BLOCK_BYTES, sealing);
+        if (!raw)
+            load_powers(row, k, n + 1 - t);
+        UNROLL
+        for (size_t j = t; j < t + LANES; j++) {
+            if (j < n)
+                add_product(&sum, v[1 + j], raw ? power[n + 1 - j] : row[j - t]);
+        }
+    }
+    __m128i lengths[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        lengths[l] = lengths_block(g->job[l]);
+    add_product(&sum, join_lanes(lengths), raw ? power[1] : load_power(k, 1));
+    return xor_vec(reverse_blocks(reduce_sum(&sum)), v[0]);
+}
+
+// The tags of each group's lanes. `room` blocks, a multiple of LANES, hold the text.
+INLINE void run_short(vec *tags, const struct group *g, size_t groups, size_t room, bool raw,
+                      bool sealing)
+{
+    vec v[2][SHORT_BLOCKS + 2];
+    struct round_keys k[2];
+    UNROLL
+    for (size_t x = 0; x < groups; x++)
+        init_round_keys(&k[x], &g[x], raw);
+    make_key_stream(v, k, g, groups, room, raw);
+    UNROLL
+    for (size_t x = 0; x < groups; x++)
+        tags[x] = run_text(v[x], &k[x], &g[x], room, raw, sealing);
+}
+
+#endif
