@@ -41,9 +41,16 @@ sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
 sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
-  crypto/curve25519.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
+  crypto/agreement.c crypto/cpu_dispatch.c crypto/curve25519.c crypto/curve25519_portable.c
+  crypto/hash_portable.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c
+  crypto/initiate.c crypto/ml_dsa.c crypto/ml_kem.c crypto/pq_key.c crypto/respond.c
+  crypto/sealed_message.c crypto/session.c crypto/signatures.c crypto/skipped.c crypto/window.c)
 target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sp_initial_open PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
+
+sealpost_fuzzer(sp_bundle_decode_text crypto/bundle_text.c)
+target_include_directories(fuzz_sp_bundle_decode_text PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_sp_bundle_decode_text PRIVATE PkgConfig::SODIUM)
 
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c

@@ -30,3 +30,8 @@ sealpost_integration_test(options 240)
 sealpost_integration_test(load 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
+
+# The library alone, as another project would take it.
+sealpost_integration_test(sealcrypto_install 120)
+set_property(TEST integration.sealcrypto_install APPEND PROPERTY ENVIRONMENT
+  SEALPOST_SANITIZE=${SEALPOST_SANITIZE})
