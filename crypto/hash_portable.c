@@ -10,8 +10,9 @@
 // Section 2.2: PRK = HMAC(salt, IKM).
 static void extract(uint8_t prk[HASH_BYTES], const struct sp_hkdf_job *job)
 {
+    static const uint8_t nothing[1];
     crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, job->salt, job->salt_len);
+    crypto_auth_hmacsha256_init(&state, job->salt_len == 0 ? nothing : job->salt, job->salt_len);
     crypto_auth_hmacsha256_update(&state, job->ikm, job->ikm_len);
     crypto_auth_hmacsha256_final(&state, prk);
     sp_wipe(&state, sizeof(state));

@@ -1,5 +1,5 @@
-foreach(name aead bundle_text curve25519 hkdf identity init initial initiate ml_dsa ml_kem ratchet
-    respond session session_epoch)
+foreach(name aead bundle_text chain curve25519 hkdf identity init initial initiate ml_dsa ml_kem
+    ratchet respond session session_epoch sha512)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
     PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
@@ -14,6 +14,11 @@ function(sealpost_tier_test name tier)
 endfunction()
 foreach(name initial initiate ratchet respond session session_epoch)
   sealpost_tier_test(${name} portable)
+endforeach()
+
+# Kernels below the header of the library.
+foreach(name chain sha512)
+  target_include_directories(test_${name} PRIVATE ${PROJECT_SOURCE_DIR}/crypto)
 endforeach()
 
 # What fails only when the provider or the kernel does: these tests stand in between.
