@@ -19,5 +19,7 @@ int bench_forward_main(int argc, char **argv);
 int bench_drive_main(int argc, char **argv);
 // Measure several servers side by side, interleaved, and report.
 int bench_run_main(int argc, char **argv);
+// Measure the cryptography beside what a user would pick instead, and report.
+int bench_aead_main(int argc, char **argv);
 
 #endif
