@@ -21,5 +21,8 @@ int bench_drive_main(int argc, char **argv);
 int bench_run_main(int argc, char **argv);
 // Measure the cryptography beside what a user would pick instead, and report.
 int bench_aead_main(int argc, char **argv);
+int bench_x25519_main(int argc, char **argv);
+int bench_ed25519_main(int argc, char **argv);
+int bench_hkdf_main(int argc, char **argv);
 
 #endif

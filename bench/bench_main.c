@@ -23,6 +23,11 @@ static const struct subcommand subcommands[] = {
      bench_drive_main},
     {"aead", "sealpost-bench aead", "AES-256-GCM beside OpenSSL, ipsec-mb and libsodium",
      bench_aead_main},
+    {"x25519", "sealpost-bench x25519", "X25519 beside OpenSSL, libsodium and lib25519",
+     bench_x25519_main},
+    {"ed25519", "sealpost-bench ed25519", "Ed25519 beside OpenSSL, libsodium and lib25519",
+     bench_ed25519_main},
+    {"hkdf", "sealpost-bench hkdf", "HKDF-SHA-256 beside OpenSSL and libsodium", bench_hkdf_main},
 };
 
 static void print_usage(FILE *out)

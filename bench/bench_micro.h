@@ -50,6 +50,8 @@ struct bench_micro_impl {
     // Work through the next calls × batch slots. False if any operation failed. NULL: it does not
     // have the operation.
     bool (*run[BENCH_MICRO_OPS_MAX])(struct bench_micro_cell *cell, unsigned calls);
+    // Is the output right? For what is random by design; NULL: compare the bytes with the others'.
+    bool (*is_right)(const struct bench_micro_cell *cell);
     void (*finish)(struct bench_micro_cell *cell);
 };
 

@@ -32,7 +32,7 @@ static size_t sweep_bytes(void)
 
     if (cache <= 0)
         return SWEEP_BYTES_DEFAULT;
-    return (size_t)cache < SWEEP_BYTES_MAX ? (size_t)cache : SWEEP_BYTES_MAX;
+    return 2 * (size_t)cache < SWEEP_BYTES_MAX ? 2 * (size_t)cache : SWEEP_BYTES_MAX;
 }
 
 // Run until it is warm, and find how many calls make a round.

@@ -1,0 +1,245 @@
+// `sealpost-bench hkdf`: HKDF-SHA-256 (RFC 5869) in the two shapes a new session needs. Main thread
+// only.
+#include <openssl/core_names.h>
+#include <openssl/evp.h>
+#include <openssl/kdf.h>
+#include <openssl/params.h>
+#include <sodium.h>
+#include <stdlib.h>
+
+#include "bench.h"
+#include "bench_micro.h"
+#include "sealcrypto.h"
+
+#define HASH_BYTES 32u
+#define INFO_BYTES_MAX 85u
+#define OUT_BYTES_MAX 80u
+
+enum { OP_X3DH, OP_SESSION };
+
+// Source: docs/PROTOCOL.md section 5; the size of the input is the row's "bytes".
+static const struct shape {
+    size_t info_len, out_len;
+} shapes[] = {[OP_X3DH] = {17, 32}, [OP_SESSION] = {INFO_BYTES_MAX, OUT_BYTES_MAX}};
+
+static const uint8_t salt[HASH_BYTES];
+
+struct hkdf_cell {
+    struct bench_micro_cell cell;
+    struct bench_micro_point point;
+    struct shape shape;
+    unsigned slot;
+    uint8_t *inputs; // slot i at inputs + i × point.bytes
+    uint8_t (*infos)[INFO_BYTES_MAX], (*out)[OUT_BYTES_MAX];
+    struct sp_hkdf_job *jobs; // the library only, one for each slot
+    EVP_KDF_CTX *kdf;         // OpenSSL only
+};
+
+static struct hkdf_cell *hkdf_of(struct bench_micro_cell *cell)
+{
+    return CONTAINER_OF(cell, struct hkdf_cell, cell);
+}
+
+static inline unsigned next_slots(struct hkdf_cell *c)
+{
+    unsigned slot = c->slot;
+
+    c->slot += c->point.batch;
+    if (c->slot == c->point.slots)
+        c->slot = 0;
+    return slot;
+}
+
+static struct bench_micro_cell *prepare(const struct bench_micro_point *p)
+{
+    struct hkdf_cell *c = bench_micro_alloc(1, sizeof *c);
+
+    c->point = *p;
+    c->shape = shapes[p->op];
+    c->inputs = bench_micro_alloc(p->slots, p->bytes);
+    c->infos = bench_micro_alloc(p->slots, sizeof *c->infos);
+    c->out = bench_micro_alloc(p->slots, sizeof *c->out);
+    bench_micro_fill(c->inputs, p->slots * p->bytes, 1);
+    bench_micro_fill(c->infos, p->slots * sizeof *c->infos, 2);
+    c->cell =
+        (struct bench_micro_cell){.output = c->out[0], .output_len = p->slots * sizeof *c->out};
+    return &c->cell;
+}
+
+static void finish(struct bench_micro_cell *cell)
+{
+    struct hkdf_cell *c = hkdf_of(cell);
+
+    EVP_KDF_CTX_free(c->kdf);
+    free(c->jobs);
+    free(c->inputs);
+    free(c->infos);
+    free(c->out);
+    free(c);
+}
+
+// ---- libsealcrypto ------------------------------------------------------------------------------
+
+static struct bench_micro_cell *sealcrypto_prepare(const struct bench_micro_point *p)
+{
+    struct bench_micro_cell *cell = prepare(p);
+    struct hkdf_cell *c = hkdf_of(cell);
+
+    c->jobs = bench_micro_alloc(p->slots, sizeof *c->jobs);
+    for (unsigned i = 0; i < p->slots; i++)
+        c->jobs[i] = (struct sp_hkdf_job){
+            .salt = salt,
+            .salt_len = sizeof salt,
+            .ikm = c->inputs + i * p->bytes,
+            .ikm_len = p->bytes,
+            .info = c->infos[i],
+            .info_len = c->shape.info_len,
+            .out = c->out[i],
+            .out_len = c->shape.out_len,
+        };
+    return cell;
+}
+
+static bool sealcrypto_derive(struct bench_micro_cell *cell, unsigned calls)
+{
+    struct hkdf_cell *c = hkdf_of(cell);
+    bool good = true;
+
+    for (; calls > 0; calls--)
+        good &= sp_hkdf_sha256_batch(c->jobs + next_slots(c), c->point.batch) == 0;
+    return good;
+}
+
+static const char *sealcrypto_tier(unsigned op)
+{
+    (void)op;
+    return sp_tier();
+}
+
+static const struct bench_micro_impl sealcrypto = {
+    .name = "sealcrypto",
+    .batches = true,
+    .tier = sealcrypto_tier,
+    .prepare = sealcrypto_prepare,
+    .run = {[OP_X3DH] = sealcrypto_derive, [OP_SESSION] = sealcrypto_derive},
+    .finish = finish,
+};
+
+// ---- OpenSSL ------------------------------------------------------------------------------------
+// Its best: one context, which keeps the digest; a derivation replaces input and information.
+
+static struct bench_micro_cell *evp_prepare(const struct bench_micro_point *p)
+{
+    struct bench_micro_cell *cell = prepare(p);
+    EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    char digest[] = "SHA256";
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_SALT, (void *)(uintptr_t)salt,
+                                          sizeof salt),
+        OSSL_PARAM_construct_end(),
+    };
+
+    hkdf_of(cell)->kdf = EVP_KDF_CTX_new(hkdf);
+    EVP_KDF_free(hkdf);
+    BENCH_MICRO_NEED(EVP_KDF_CTX_set_params(hkdf_of(cell)->kdf, params) == 1);
+    return cell;
+}
+
+static bool evp_derive(struct bench_micro_cell *cell, unsigned calls)
+{
+    struct hkdf_cell *c = hkdf_of(cell);
+    bool good = true;
+
+    for (; calls > 0; calls--) {
+        unsigned slot = next_slots(c);
+        OSSL_PARAM params[] = {
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, c->inputs + slot * c->point.bytes,
+                                              c->point.bytes),
+            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, c->infos[slot],
+                                              c->shape.info_len),
+            OSSL_PARAM_construct_end(),
+        };
+
+        good &= EVP_KDF_derive(c->kdf, c->out[slot], c->shape.out_len, params) == 1;
+    }
+    return good;
+}
+
+static const struct bench_micro_impl evp = {
+    .name = "evp",
+    .prepare = evp_prepare,
+    .run = {[OP_X3DH] = evp_derive, [OP_SESSION] = evp_derive},
+    .finish = finish,
+};
+
+// ---- libsodium ----------------------------------------------------------------------------------
+// This version has HMAC only. Its best: the state of the pseudorandom key is made once and copied
+// for each block of output.
+
+static void sodium_hkdf(const struct hkdf_cell *c, unsigned slot)
+{
+    crypto_auth_hmacsha256_state keyed, state;
+    uint8_t pseudorandom[HASH_BYTES], block[HASH_BYTES];
+    size_t done = 0;
+
+    crypto_auth_hmacsha256_init(&state, salt, sizeof salt);
+    crypto_auth_hmacsha256_update(&state, c->inputs + slot * c->point.bytes, c->point.bytes);
+    crypto_auth_hmacsha256_final(&state, pseudorandom);
+    crypto_auth_hmacsha256_init(&keyed, pseudorandom, sizeof pseudorandom);
+    for (uint8_t number = 1; done < c->shape.out_len; number++) {
+        size_t left = c->shape.out_len - done, len = left < HASH_BYTES ? left : HASH_BYTES;
+
+        state = keyed;
+        if (done > 0)
+            crypto_auth_hmacsha256_update(&state, block, sizeof block);
+        crypto_auth_hmacsha256_update(&state, c->infos[slot], c->shape.info_len);
+        crypto_auth_hmacsha256_update(&state, &number, 1);
+        crypto_auth_hmacsha256_final(&state, block);
+        memcpy(c->out[slot] + done, block, len);
+        done += len;
+    }
+}
+
+static bool sodium_derive(struct bench_micro_cell *cell, unsigned calls)
+{
+    struct hkdf_cell *c = hkdf_of(cell);
+
+    for (; calls > 0; calls--)
+        sodium_hkdf(c, next_slots(c));
+    return true;
+}
+
+static const struct bench_micro_impl libsodium = {
+    .name = "libsodium",
+    .prepare = prepare,
+    .run = {[OP_X3DH] = sodium_derive, [OP_SESSION] = sodium_derive},
+    .finish = finish,
+};
+
+// ---- the subject --------------------------------------------------------------------------------
+
+static const struct bench_micro_op ops[] = {
+    [OP_X3DH] = {"hkdf_x3dh", {160}},
+    [OP_SESSION] = {"hkdf_session", {32}},
+};
+
+static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &libsodium};
+
+int bench_hkdf_main(int argc, char **argv)
+{
+    static const struct bench_micro_subject subject = {
+        .doc = "Measure HKDF-SHA-256: libsealcrypto beside OpenSSL (evp, one context reused) and "
+               "libsodium (HMAC).\v"
+               "Operations: hkdf_x3dh (160 bytes in, 17 of information, 32 out), hkdf_session (32 "
+               "in, 85 of information, 80 out). Exit codes: 0 pass, 1 an implementation failed or "
+               "disagreed, 104 bad command line, 105 interrupted.",
+        .unit = "derivation",
+        .op_count = COUNT_OF(ops),
+        .impl_count = COUNT_OF(impls),
+        .ops = ops,
+        .impls = impls,
+    };
+
+    return bench_micro_main(&subject, argc, argv);
+}
