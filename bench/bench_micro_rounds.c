@@ -35,34 +35,48 @@ static size_t sweep_bytes(void)
     return 2 * (size_t)cache < SWEEP_BYTES_MAX ? 2 * (size_t)cache : SWEEP_BYTES_MAX;
 }
 
-// Run until it is warm, and find how many calls make a round.
-static bool calibrate(struct bench_micro_seat *seat, uint64_t round_ns)
+// Run `calls` calls, and note how fast one was at best. Returns how long they took.
+static uint64_t run(struct bench_micro_seat *seat, unsigned calls, bool *good)
 {
-    const struct bench_micro_point *p = &seat->row.point;
+    uint64_t start_ns = clock_now_ns(), spent_ns;
+    double call_ns;
+
+    *good = seat->impl->run[seat->row.point.op](seat->cell, calls);
+    spent_ns = clock_now_ns() - start_ns;
+    call_ns = (double)spent_ns / calls;
+    if (seat->call_ns == 0 || call_ns < seat->call_ns)
+        seat->call_ns = call_ns;
+    return spent_ns;
+}
+
+static bool warm_up(struct bench_micro_seat *seat)
+{
     uint64_t spent_ns = 0;
-    unsigned calls = 1;
     bool good = true;
 
-    for (; good && spent_ns < WARM_NS; calls *= 2) {
-        uint64_t start_ns = clock_now_ns();
-
-        good = seat->impl->run[p->op](seat->cell, calls);
-        spent_ns = clock_now_ns() - start_ns;
-    }
-    seat->calls = (unsigned)(round_ns * (calls / 2) / spent_ns) + 1;
-    if (p->cold && seat->calls > p->sessions / p->batch)
-        seat->calls = p->sessions / p->batch > 0 ? p->sessions / p->batch : 1;
+    for (unsigned calls = 1; good && spent_ns < WARM_NS; calls *= 2)
+        spent_ns = run(seat, calls, &good);
     return good;
 }
 
-static bool measure_round(struct bench_micro_seat *seat)
+// How many calls make a round: by the best speed so far, since one moment in which the machine did
+// something else must not shorten all rounds to come.
+static unsigned plan_round(const struct bench_micro_seat *seat, uint64_t round_ns)
 {
     const struct bench_micro_point *p = &seat->row.point;
-    uint64_t start_ns = clock_now_ns();
-    bool good = seat->impl->run[p->op](seat->cell, seat->calls);
-    uint64_t spent_ns = clock_now_ns() - start_ns;
+    unsigned calls = (unsigned)((double)round_ns / seat->call_ns) + 1;
+    unsigned visits = p->sessions / p->batch > 0 ? p->sessions / p->batch : 1;
 
-    seat->row.ns[seat->row.rounds++] = (double)spent_ns / ((double)seat->calls * (double)p->batch);
+    return p->cold && calls > visits ? visits : calls;
+}
+
+static bool measure_round(struct bench_micro_seat *seat, uint64_t round_ns)
+{
+    bool good;
+
+    seat->calls = plan_round(seat, round_ns);
+    seat->row.ns[seat->row.rounds++] = (double)run(seat, seat->calls, &good) /
+                                       ((double)seat->calls * (double)seat->row.point.batch);
     return good;
 }
 
@@ -80,7 +94,7 @@ int bench_micro_measure(struct bench_micro_seat *seats, unsigned count, unsigned
         memset(swept, 1, swept_bytes); // pages of its own
     for (unsigned i = 0; err == 0 && i < count; i++) {
         *failed = &seats[i];
-        err = is_stopped() ? -EINTR : calibrate(&seats[i], round_ns) ? 0 : -EBADMSG;
+        err = is_stopped() ? -EINTR : warm_up(&seats[i]) ? 0 : -EBADMSG;
     }
     for (unsigned turn = 0; err == 0 && turn < rounds * count; turn++) {
         struct bench_micro_seat *seat = &seats[bench_micro_turn(turn / count, turn % count, count)];
@@ -88,7 +102,7 @@ int bench_micro_measure(struct bench_micro_seat *seats, unsigned count, unsigned
         if (cold)
             sweep(swept, swept_bytes);
         *failed = seat;
-        err = is_stopped() ? -EINTR : measure_round(seat) ? 0 : -EBADMSG;
+        err = is_stopped() ? -EINTR : measure_round(seat, round_ns) ? 0 : -EBADMSG;
     }
     free(swept);
     return err;

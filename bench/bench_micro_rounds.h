@@ -1,4 +1,4 @@
-// Measuring cells side by side: calibration, interleaved and rotated rounds, one row of figures for
+// Measuring cells side by side: warm-up, interleaved and rotated rounds, one row of figures for
 // each cell.
 #ifndef SEALPOST_BENCH_MICRO_ROUNDS_H
 #define SEALPOST_BENCH_MICRO_ROUNDS_H
@@ -17,7 +17,8 @@ struct bench_micro_row {
 struct bench_micro_seat {
     const struct bench_micro_impl *impl;
     struct bench_micro_cell *cell;
-    unsigned calls; // in one round
+    unsigned calls; // in the last round
+    double call_ns; // at best
     struct bench_micro_row row;
 };
 
