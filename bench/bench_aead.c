@@ -5,7 +5,9 @@
 // nonce repeats is of no concern here: nothing is sent.
 #include <assert.h>
 #include <intel-ipsec-mb.h>
+#include <openssl/core_names.h>
 #include <openssl/evp.h>
+#include <openssl/params.h>
 #include <sodium.h>
 #include <stdlib.h>
 
@@ -278,7 +280,13 @@ static const struct bench_micro_impl sealcrypto = {
 
 // ---- OpenSSL ------------------------------------------------------------------------------------
 // Its best: one context for each key, of which a message replaces the nonce only. A fresh key goes
-// into a context that has the cipher already.
+// into a context that has the cipher already. The tag as a parameter: EVP_CIPHER_CTX_ctrl makes one
+// each time.
+
+static OSSL_PARAM evp_tag(void)
+{
+    return OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, NULL, SP_TAG_BYTES);
+}
 
 static EVP_CIPHER_CTX *evp_make_key(const struct aead_cell *c, const uint8_t raw[SP_KEY_BYTES])
 {
@@ -328,6 +336,7 @@ static void evp_finish(struct bench_micro_cell *cell)
 static bool evp_seal(struct bench_micro_cell *cell, unsigned calls)
 {
     struct aead_cell *c = aead_of(cell);
+    OSSL_PARAM tag[] = {evp_tag(), OSSL_PARAM_construct_end()};
     int len = (int)c->point.bytes, n;
     bool good = true;
 
@@ -337,12 +346,13 @@ static bool evp_seal(struct bench_micro_cell *cell, unsigned calls)
         uint8_t *out = c->out + slot * c->stride;
         EVP_CIPHER_CTX *ctx = c->point.fresh ? c->keys : ((EVP_CIPHER_CTX **)c->keys)[session];
 
+        tag[0].data = out + len;
         good &= EVP_EncryptInit_ex2(ctx, NULL, c->point.fresh ? c->raw[session] : NULL,
                                     c->nonces[slot], NULL) == 1;
         good &= EVP_EncryptUpdate(ctx, NULL, &n, c->ads[slot], AD_BYTES) == 1;
         good &= EVP_EncryptUpdate(ctx, out, &n, c->in + slot * c->stride, len) == 1;
         good &= EVP_EncryptFinal_ex(ctx, out + len, &n) == 1;
-        good &= EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SP_TAG_BYTES, out + len) == 1;
+        good &= EVP_CIPHER_CTX_get_params(ctx, tag) == 1;
     }
     return good;
 }
@@ -350,6 +360,7 @@ static bool evp_seal(struct bench_micro_cell *cell, unsigned calls)
 static bool evp_open(struct bench_micro_cell *cell, unsigned calls)
 {
     struct aead_cell *c = aead_of(cell);
+    OSSL_PARAM tag[] = {evp_tag(), OSSL_PARAM_construct_end()};
     int len = (int)c->point.bytes, n;
     bool good = true;
 
@@ -359,9 +370,9 @@ static bool evp_open(struct bench_micro_cell *cell, unsigned calls)
         uint8_t *in = c->in + slot * c->stride, *out = c->out + slot * c->stride;
         EVP_CIPHER_CTX *ctx = c->point.fresh ? c->keys : ((EVP_CIPHER_CTX **)c->keys)[session];
 
+        tag[0].data = in + len;
         good &= EVP_DecryptInit_ex2(ctx, NULL, c->point.fresh ? c->raw[session] : NULL,
-                                    c->nonces[slot], NULL) == 1;
-        good &= EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, SP_TAG_BYTES, in + len) == 1;
+                                    c->nonces[slot], tag) == 1;
         good &= EVP_DecryptUpdate(ctx, NULL, &n, c->ads[slot], AD_BYTES) == 1;
         good &= EVP_DecryptUpdate(ctx, out, &n, in, len) == 1;
         good &= EVP_DecryptFinal_ex(ctx, out + len, &n) == 1;
