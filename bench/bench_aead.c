@@ -395,8 +395,7 @@ static IMB_MGR *imb;
 
 static const char *imb_start(void)
 {
-    imb = alloc_mb_mgr(0);
-    if (imb)
+    if (!imb && (imb = alloc_mb_mgr(0)) != NULL)
         init_mb_mgr_auto(imb, NULL);
     return imb && imb_get_errno(imb) == 0 ? NULL : "it does not start on this processor";
 }
@@ -579,15 +578,16 @@ static const struct bench_micro_impl libsodium = {
 
 // ---- the subject --------------------------------------------------------------------------------
 
-static const struct bench_micro_op ops[] = {
-    [OP_SEAL] = {"seal", {64, 256, 1024, 4096}},
-    [OP_OPEN] = {"open", {64, 256, 1024, 4096}},
-};
-
 static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &ipsec_mb, &libsodium};
+
+static const struct bench_micro_op op_table[] = {
+    [OP_SEAL] = {"seal", OP_SEAL, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
+    [OP_OPEN] = {"open", OP_OPEN, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
+};
 
 int bench_aead_main(int argc, char **argv)
 {
+    static const struct bench_micro_op *const ops[] = {&op_table[0], &op_table[1]};
     static const struct bench_micro_subject subject = {
         .doc = "Measure AES-256-GCM, 16 bytes of associated data: libsealcrypto in batches beside "
                "OpenSSL (evp), intel-ipsec-mb and libsodium, which take one message at a time.\v"
@@ -597,10 +597,8 @@ int bench_aead_main(int argc, char **argv)
         .unit = "message",
         .keyed = true,
         .sized = true,
-        .op_count = COUNT_OF(ops),
-        .impl_count = COUNT_OF(impls),
         .ops = ops,
-        .impls = impls,
+        .op_count = COUNT_OF(ops),
     };
     int code = bench_micro_main(&subject, argc, argv);
 

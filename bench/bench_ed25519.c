@@ -6,6 +6,7 @@
 
 #include "bench.h"
 #include "bench_micro.h"
+#include "bench_micro_ops.h"
 #include "sealcrypto.h"
 
 enum { OP_VERIFY, OP_SIGN };
@@ -349,17 +350,20 @@ static const struct bench_micro_impl lib25519 = {
 
 // ---- the subject --------------------------------------------------------------------------------
 
-// 33 bytes: an encoded prekey, what a handshake verifies.
-static const struct bench_micro_op ops[] = {
-    [OP_VERIFY] = {"ed25519_verify", {SP_ENCODED_KEY_BYTES, 256}},
-    [OP_SIGN] = {"ed25519_sign", {SP_ENCODED_KEY_BYTES, 256}},
-};
-
 static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &evp_parsed, &libsodium,
                                                        &lib25519};
 
+// 33 bytes: an encoded prekey, what a handshake verifies.
+const struct bench_micro_op bench_ed25519_ops[] = {
+    [OP_VERIFY] =
+        {"ed25519_verify", OP_VERIFY, {SP_ENCODED_KEY_BYTES, 256}, impls, COUNT_OF(impls)},
+    [OP_SIGN] = {"ed25519_sign", OP_SIGN, {SP_ENCODED_KEY_BYTES, 256}, impls, COUNT_OF(impls)},
+};
+
 int bench_ed25519_main(int argc, char **argv)
 {
+    static const struct bench_micro_op *const ops[] = {&bench_ed25519_ops[0],
+                                                       &bench_ed25519_ops[1]};
     static const struct bench_micro_subject subject = {
         .doc = "Measure Ed25519: libsealcrypto beside OpenSSL (evp, which parses the public key to "
                "verify with; evp-parsed, which has it parsed), libsodium and lib25519.\v"
@@ -367,10 +371,8 @@ int bench_ed25519_main(int argc, char **argv)
                "failed or disagreed, 104 bad command line, 105 interrupted.",
         .unit = "operation",
         .sized = true,
-        .op_count = COUNT_OF(ops),
-        .impl_count = COUNT_OF(impls),
         .ops = ops,
-        .impls = impls,
+        .op_count = COUNT_OF(ops),
     };
 
     return bench_micro_main(&subject, argc, argv);

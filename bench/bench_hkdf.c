@@ -9,6 +9,7 @@
 
 #include "bench.h"
 #include "bench_micro.h"
+#include "bench_micro_ops.h"
 #include "sealcrypto.h"
 
 #define HASH_BYTES 32u
@@ -219,15 +220,16 @@ static const struct bench_micro_impl libsodium = {
 
 // ---- the subject --------------------------------------------------------------------------------
 
-static const struct bench_micro_op ops[] = {
-    [OP_X3DH] = {"hkdf_x3dh", {160}},
-    [OP_SESSION] = {"hkdf_session", {32}},
-};
-
 static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &libsodium};
+
+const struct bench_micro_op bench_hkdf_ops[] = {
+    [OP_X3DH] = {"hkdf_x3dh", OP_X3DH, {160}, impls, COUNT_OF(impls)},
+    [OP_SESSION] = {"hkdf_session", OP_SESSION, {32}, impls, COUNT_OF(impls)},
+};
 
 int bench_hkdf_main(int argc, char **argv)
 {
+    static const struct bench_micro_op *const ops[] = {&bench_hkdf_ops[0], &bench_hkdf_ops[1]};
     static const struct bench_micro_subject subject = {
         .doc = "Measure HKDF-SHA-256: libsealcrypto beside OpenSSL (evp, one context reused) and "
                "libsodium (HMAC).\v"
@@ -235,10 +237,8 @@ int bench_hkdf_main(int argc, char **argv)
                "in, 85 of information, 80 out). Exit codes: 0 pass, 1 an implementation failed or "
                "disagreed, 104 bad command line, 105 interrupted.",
         .unit = "derivation",
-        .op_count = COUNT_OF(ops),
-        .impl_count = COUNT_OF(impls),
         .ops = ops,
-        .impls = impls,
+        .op_count = COUNT_OF(ops),
     };
 
     return bench_micro_main(&subject, argc, argv);

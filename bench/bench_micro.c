@@ -23,8 +23,15 @@
 struct micro {
     struct bench_micro_options options;
     struct bench_micro_report report;
-    bool runs[BENCH_MICRO_IMPLS_MAX]; // on this machine
-    uint64_t progress_ns;             // when progress was last told
+    bool runs[BENCH_MICRO_OPS_MAX][BENCH_MICRO_IMPLS_MAX]; // on this machine, and has the operation
+    uint64_t progress_ns;                                  // when progress was last told
+};
+
+// What all implementations of one operation measure side by side.
+struct work {
+    unsigned at; // of the operation in the subject
+    const struct bench_micro_op *op;
+    struct bench_micro_point point;
 };
 
 // ---- for the subjects ---------------------------------------------------------------------------
@@ -74,24 +81,33 @@ static int last_cpu(void)
     return last;
 }
 
+static void add_absence(struct bench_micro_report *r, const char *impl, const char *why)
+{
+    for (unsigned i = 0; i < r->absence_count; i++)
+        if (strcmp(r->absences[i].impl, impl) == 0)
+            return;
+    r->absences[r->absence_count++] = (struct bench_micro_absence){impl, why};
+}
+
 static void start_impls(struct micro *m)
 {
     const struct bench_micro_subject *s = m->options.subject;
 
-    for (unsigned i = 0; i < s->impl_count; i++) {
-        const char *why = s->impls[i]->start ? s->impls[i]->start() : NULL;
+    for (unsigned i = 0; i < s->op_count; i++)
+        for (unsigned k = 0; k < s->ops[i]->impl_count; k++) {
+            const struct bench_micro_impl *impl = s->ops[i]->impls[k];
+            const char *why = impl->start ? impl->start() : NULL;
 
-        m->runs[i] = !why;
-        if (why && m->options.impls[i])
-            m->report.absences[m->report.absence_count++] =
-                (struct bench_micro_absence){s->impls[i]->name, why};
-    }
+            m->runs[i][k] = !why && impl->run[s->ops[i]->index];
+            if (why && bench_micro_options_has(&m->options, impl->name))
+                add_absence(&m->report, impl->name, why);
+        }
 }
 
-static struct bench_micro_point point_of(const struct micro *m,
-                                         const struct bench_micro_point *work, unsigned batch)
+static struct bench_micro_point point_of(const struct micro *m, const struct work *work,
+                                         unsigned batch)
 {
-    struct bench_micro_point p = *work;
+    struct bench_micro_point p = work->point;
     unsigned least = batch > BENCH_MICRO_SLOTS_MIN ? batch : BENCH_MICRO_SLOTS_MIN;
 
     p.batch = batch;
@@ -106,69 +122,68 @@ static bool is_equal(const struct bench_micro_cell *a, const struct bench_micro_
 }
 
 // Every implementation that runs here, chosen or not, on the same inputs. Errors: -EBADMSG.
-static int verify_point(const struct micro *m, const struct bench_micro_point *p)
+static int verify_point(const struct micro *m, const struct work *work,
+                        const struct bench_micro_point *p)
 {
-    const struct bench_micro_subject *s = m->options.subject;
+    const struct bench_micro_op *op = work->op;
     struct bench_micro_cell *cells[BENCH_MICRO_IMPLS_MAX] = {NULL};
-    unsigned first = s->impl_count;
+    unsigned first = op->impl_count;
     int err = 0;
 
-    for (unsigned i = 0; i < s->impl_count && err == 0; i++) {
-        const struct bench_micro_impl *impl = s->impls[i];
+    for (unsigned i = 0; i < op->impl_count && err == 0; i++) {
+        const struct bench_micro_impl *impl = op->impls[i];
         struct bench_micro_point own = *p;
 
-        if (!m->runs[i] || !impl->run[p->op])
+        if (!m->runs[work->at][i])
             continue;
         own.batch = impl->batches ? p->batch : 1;
         cells[i] = impl->prepare(&own);
         if (!impl->is_right)
             first = first < i ? first : i;
         if (!impl->run[p->op](cells[i], own.slots / own.batch)) {
-            log_error("%s: %s failed (%zu bytes, batch %u)", s->ops[p->op].name, impl->name,
-                      p->bytes, own.batch);
+            log_error("%s: %s failed (%zu bytes, batch %u)", op->name, impl->name, p->bytes,
+                      own.batch);
             err = -EBADMSG;
         } else if (impl->is_right ? !impl->is_right(cells[i]) : !is_equal(cells[first], cells[i])) {
-            log_error("%s: %s and %s disagree (%zu bytes, batch %u)", s->ops[p->op].name,
-                      s->impls[0]->name, impl->name, p->bytes, p->batch);
+            log_error("%s: %s and %s disagree (%zu bytes, batch %u)", op->name, op->impls[0]->name,
+                      impl->name, p->bytes, p->batch);
             err = -EBADMSG;
         }
     }
-    for (unsigned i = 0; i < s->impl_count; i++)
+    for (unsigned i = 0; i < op->impl_count; i++)
         if (cells[i])
-            s->impls[i]->finish(cells[i]);
+            op->impls[i]->finish(cells[i]);
     return err;
 }
 
-static int verify_work(struct micro *m, const struct bench_micro_point *work)
+static int verify_work(struct micro *m, const struct work *work)
 {
     const struct bench_micro_options *o = &m->options;
     int err = 0;
 
-    if (work->cold && o->caches[false])
+    if (work->point.cold && o->caches[false])
         return 0; // the same bytes as with hot keys
     for (unsigned i = 0; err == 0 && i < o->batch_count; i++) {
         struct bench_micro_point p = point_of(m, work, o->batches[i]);
 
         p.sessions = HOT_SESSIONS;
-        err = bench_child_is_interrupted() ? -EINTR : verify_point(m, &p);
+        err = bench_child_is_interrupted() ? -EINTR : verify_point(m, work, &p);
     }
     return err;
 }
 
 static void add_seat(struct micro *m, struct bench_micro_seat *seats, unsigned *count,
-                     const struct bench_micro_impl *impl, const struct bench_micro_point *work,
-                     unsigned batch)
+                     const struct bench_micro_impl *impl, const struct work *work, unsigned batch)
 {
-    const struct bench_micro_subject *s = m->options.subject;
     struct bench_micro_point p = point_of(m, work, batch);
 
     seats[(*count)++] = (struct bench_micro_seat){
         .impl = impl,
         .cell = impl->prepare(&p),
-        .row = {.op = s->ops[p.op].name,
+        .row = {.op = work->op->name,
                 .impl = impl->name,
                 .tier = impl->tier ? impl->tier(p.op) : NULL,
-                .keyed = s->keyed,
+                .keyed = m->options.subject->keyed,
                 .point = p},
     };
 }
@@ -182,22 +197,23 @@ static void keep_rows(struct bench_micro_report *r, const struct bench_micro_sea
         r->rows[r->row_count++] = seats[i].row;
 }
 
-static int measure_work(struct micro *m, const struct bench_micro_point *work)
+static int measure_work(struct micro *m, const struct work *work)
 {
     const struct bench_micro_options *o = &m->options;
-    const struct bench_micro_subject *s = o->subject;
     struct bench_micro_seat seats[BENCH_MICRO_IMPLS_MAX * BENCH_MICRO_BATCHES_MAX];
     const struct bench_micro_seat *failed = NULL;
     unsigned count = 0;
     int err;
 
-    for (unsigned i = 0; i < s->impl_count; i++) {
-        if (!o->impls[i] || !m->runs[i] || !s->impls[i]->run[work->op])
+    for (unsigned i = 0; i < work->op->impl_count; i++) {
+        const struct bench_micro_impl *impl = work->op->impls[i];
+
+        if (!m->runs[work->at][i] || !bench_micro_options_has(o, impl->name))
             continue;
-        for (unsigned b = 0; s->impls[i]->batches && b < o->batch_count; b++)
-            add_seat(m, seats, &count, s->impls[i], work, o->batches[b]);
-        if (!s->impls[i]->batches)
-            add_seat(m, seats, &count, s->impls[i], work, 1);
+        for (unsigned b = 0; impl->batches && b < o->batch_count; b++)
+            add_seat(m, seats, &count, impl, work, o->batches[b]);
+        if (!impl->batches)
+            add_seat(m, seats, &count, impl, work, 1);
     }
     err = bench_micro_measure(seats, count, o->rounds, o->cell_ns / o->rounds,
                               bench_child_is_interrupted, &failed);
@@ -212,48 +228,58 @@ static int measure_work(struct micro *m, const struct bench_micro_point *work)
     return err;
 }
 
-static void tell_progress(struct micro *m, const struct bench_micro_point *work)
+static void tell_progress(struct micro *m, const struct work *work)
 {
-    const struct bench_micro_subject *s = m->options.subject;
+    const bool keyed = m->options.subject->keyed;
 
     if (!isatty(STDERR_FILENO) && clock_now_ns() - m->progress_ns < PROGRESS_NS)
         return;
     m->progress_ns = clock_now_ns();
-    fprintf(stderr, "measuring %s, %zu bytes%s%s\n", s->ops[work->op].name, work->bytes,
-            !s->keyed     ? ""
-            : work->fresh ? ", fresh keys"
-                          : ", prepared keys",
-            !s->keyed    ? ""
-            : work->cold ? ", cold"
-                         : ", hot");
+    fprintf(stderr, "measuring %s, %zu bytes", work->op->name, work->point.bytes);
+    if (keyed)
+        fprintf(stderr, ", %s keys, %s", work->point.fresh ? "fresh" : "prepared",
+                work->point.cold ? "cold" : "hot");
+    fputc('\n', stderr);
 }
 
-static int measure_and_tell(struct micro *m, const struct bench_micro_point *work)
+static int measure_and_tell(struct micro *m, const struct work *work)
 {
     tell_progress(m, work);
     return measure_work(m, work);
 }
 
-// All work that was chosen, in the order of the report.
-static int for_each_work(struct micro *m,
-                         int (*act)(struct micro *, const struct bench_micro_point *))
+// All sizes and keys of one operation that were chosen.
+static int for_each_point(struct micro *m, unsigned at,
+                          int (*act)(struct micro *, const struct work *))
 {
     const struct bench_micro_options *o = &m->options;
+    const struct bench_micro_op *op = o->subject->ops[at];
+    const size_t *bytes = o->size_count > 0 ? o->bytes : op->bytes;
     int err = 0;
 
-    for (unsigned op = 0; op < o->subject->op_count; op++) {
-        const size_t *bytes = o->size_count > 0 ? o->bytes : o->subject->ops[op].bytes;
+    for (unsigned keys = 0; keys < 4; keys++) {
+        struct work work = {.at = at, .op = op, .point.op = op->index};
 
-        for (unsigned keys = 0; o->ops[op] && keys < 4; keys++) {
-            const bool fresh = keys & 1, cold = keys & 2;
-
-            if (!o->keys[fresh] || !o->caches[cold])
-                continue;
-            for (unsigned i = 0; err == 0 && i < BENCH_MICRO_SIZES_MAX && bytes[i] > 0; i++)
-                err = act(m, &(struct bench_micro_point){
-                                 .op = op, .fresh = fresh, .cold = cold, .bytes = bytes[i]});
+        work.point.fresh = keys & 1;
+        work.point.cold = keys & 2;
+        if (!o->keys[work.point.fresh] || !o->caches[work.point.cold])
+            continue;
+        for (unsigned i = 0; err == 0 && i < BENCH_MICRO_SIZES_MAX && bytes[i] > 0; i++) {
+            work.point.bytes = bytes[i];
+            err = act(m, &work);
         }
     }
+    return err;
+}
+
+// All work that was chosen, in the order of the report.
+static int for_each_work(struct micro *m, int (*act)(struct micro *, const struct work *))
+{
+    int err = 0;
+
+    for (unsigned at = 0; err == 0 && at < m->options.subject->op_count; at++)
+        if (m->options.ops[at])
+            err = for_each_point(m, at, act);
     return err;
 }
 

@@ -1,7 +1,7 @@
 // Micro-benchmarks of the cryptography: libsealcrypto beside what a user would pick instead, all in
-// one run. A subject (one subcommand) is a list of operations and of implementations; a cell is one
-// implementation of one operation at one size and batch. The harness checks that all give the same
-// bytes, measures the cells in interleaved rounds, and reports. Main thread only.
+// one run. A subject (one subcommand) is a list of operations, each with its implementations; a
+// cell is one implementation of one operation at one size and batch. The harness checks that all
+// give the same bytes, measures the cells in interleaved rounds, and reports. Main thread only.
 #ifndef SEALPOST_BENCH_MICRO_H
 #define SEALPOST_BENCH_MICRO_H
 
@@ -22,7 +22,7 @@
 #define BENCH_MICRO_SLOTS_MIN 4u
 
 struct bench_micro_point {
-    unsigned op; // index into the subject's operations
+    unsigned op; // index into the implementation's table
     bool fresh;  // keyed subjects: the key schedule is made for each message
     bool cold;   // keyed subjects: keys out of cache
     size_t bytes;
@@ -40,7 +40,8 @@ struct bench_micro_cell {
 struct bench_micro_impl {
     const char *name;
     bool batches; // has array calls; without, it is measured at batch 1 only
-    // Bring it up. Returns NULL, or why it cannot run on this machine. NULL: nothing to do.
+    // Bring it up; may come again. Returns NULL, or why it cannot run on this machine. NULL:
+    // nothing to do.
     const char *(*start)(void);
     // The variant that runs, for the report. NULL: it does not tell.
     const char *(*tier)(unsigned op);
@@ -57,7 +58,10 @@ struct bench_micro_impl {
 
 struct bench_micro_op {
     const char *name;
-    size_t bytes[BENCH_MICRO_SIZES_MAX]; // the default sizes; the rest is 0
+    unsigned index;                              // in the implementations' tables
+    size_t bytes[BENCH_MICRO_SIZES_MAX];         // the default sizes; the rest is 0
+    const struct bench_micro_impl *const *impls; // the library first: ratios are to the others
+    unsigned impl_count;
 };
 
 struct bench_micro_subject {
@@ -65,9 +69,8 @@ struct bench_micro_subject {
     const char *unit; // what is counted: "message", "operation"
     bool keyed;       // cells also differ in fresh and cold
     bool sized;       // --bytes may choose other sizes
-    unsigned op_count, impl_count;
-    const struct bench_micro_op *ops;
-    const struct bench_micro_impl *const *impls; // the library first: ratios are to the others
+    const struct bench_micro_op *const *ops;
+    unsigned op_count;
 };
 
 // Parse the command line, measure and report. Returns the exit code.

@@ -68,7 +68,7 @@ static void choose_parts(struct argp_state *state, const char *text)
         bool found = false;
 
         for (unsigned i = 0; i < s->op_count; i++)
-            if (strcmp(name, s->ops[i].name) == 0)
+            if (strcmp(name, s->ops[i]->name) == 0)
                 found = o->ops[i] = true;
         if (s->keyed && !found)
             found = choose(name, key_names, o->keys) || choose(name, cache_names, o->caches);
@@ -77,20 +77,27 @@ static void choose_parts(struct argp_state *state, const char *text)
     }
 }
 
+static const char *find_impl(const struct bench_micro_subject *s, const char *name)
+{
+    for (unsigned i = 0; i < s->op_count; i++)
+        for (unsigned k = 0; k < s->ops[i]->impl_count; k++)
+            if (strcmp(name, s->ops[i]->impls[k]->name) == 0)
+                return s->ops[i]->impls[k]->name;
+    return NULL;
+}
+
 static void choose_impls(struct argp_state *state, const char *text)
 {
     struct bench_micro_options *o = state->input;
-    const struct bench_micro_subject *s = o->subject;
     char *list = strdupa(text);
 
     for (char *name; (name = strsep(&list, ",")) != NULL;) {
-        bool found = false;
+        const char *known = find_impl(o->subject, name);
 
-        for (unsigned i = 0; i < s->impl_count; i++)
-            if (strcmp(name, s->impls[i]->name) == 0)
-                found = o->impls[i] = true;
-        if (!found)
+        if (!known)
             argp_error(state, "--impl: there is no '%s'", name);
+        else if (o->impl_count == 0 || !bench_micro_options_has(o, known))
+            o->impls[o->impl_count++] = known;
     }
 }
 
@@ -149,7 +156,6 @@ static void complete(struct bench_micro_options *o)
         memcpy(o->batches, o->quick ? quick : batches, o->batch_count * sizeof *batches);
     }
     all_if_none(o->ops, o->subject->op_count);
-    all_if_none(o->impls, o->subject->impl_count);
     if (o->subject->keyed) {
         all_if_none(o->keys, COUNT_OF(o->keys));
         all_if_none(o->caches, COUNT_OF(o->caches));
@@ -214,4 +220,13 @@ void bench_micro_options_parse(const struct bench_micro_subject *subject, int ar
     *out = (struct bench_micro_options){.subject = subject, .pin = -1};
     argp_err_exit_status = BENCH_EXIT_CONFIGURATION;
     argp_parse(&argp, argc, argv, 0, NULL, out);
+}
+
+bool bench_micro_options_has(const struct bench_micro_options *o, const char *impl)
+{
+    bool has = o->impl_count == 0;
+
+    for (unsigned i = 0; i < o->impl_count; i++)
+        has = has || strcmp(o->impls[i], impl) == 0;
+    return has;
 }

@@ -146,9 +146,7 @@ void bench_micro_print_table(const struct bench_micro_report *r, FILE *out)
     for (size_t i = 0; i < r->row_count; i++) {
         const struct bench_micro_row *row = &r->rows[i];
 
-        if (i > 0 &&
-            (row->point.bytes != row[-1].point.bytes || row->op != row[-1].op ||
-             row->point.fresh != row[-1].point.fresh || row->point.cold != row[-1].point.cold))
+        if (i > 0 && !bench_micro_is_same_work(row, &row[-1]))
             fputc('\n', out);
         print_row(r, row, out);
     }

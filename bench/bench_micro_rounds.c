@@ -123,9 +123,10 @@ double bench_micro_ratio(const struct bench_micro_row *row, const struct bench_m
     return bench_stat_of(ratios, count).median;
 }
 
-static bool is_same_work(const struct bench_micro_point *a, const struct bench_micro_point *b)
+bool bench_micro_is_same_work(const struct bench_micro_row *a, const struct bench_micro_row *b)
 {
-    return a->op == b->op && a->fresh == b->fresh && a->cold == b->cold && a->bytes == b->bytes;
+    return strcmp(a->op, b->op) == 0 && a->point.fresh == b->point.fresh &&
+           a->point.cold == b->point.cold && a->point.bytes == b->point.bytes;
 }
 
 const struct bench_micro_row *bench_micro_peer_row(const struct bench_micro_row *rows, size_t count,
@@ -137,7 +138,7 @@ const struct bench_micro_row *bench_micro_peer_row(const struct bench_micro_row 
     for (size_t i = 0; i < count; i++) {
         const struct bench_micro_row *at = &rows[i];
 
-        if (strcmp(at->impl, impl) != 0 || !is_same_work(&at->point, &row->point))
+        if (strcmp(at->impl, impl) != 0 || !bench_micro_is_same_work(at, row))
             continue;
         if (at->point.batch == row->point.batch)
             return at;

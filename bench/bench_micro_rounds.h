@@ -39,6 +39,8 @@ struct bench_stat bench_micro_ns(const struct bench_micro_row *row);
 // How many times the row's time the peer takes: the median over rounds of the ratio within a round,
 // in which the machine's speed at that time cancels out.
 double bench_micro_ratio(const struct bench_micro_row *row, const struct bench_micro_row *peer);
+// Are they the same operation, keys and size?
+bool bench_micro_is_same_work(const struct bench_micro_row *a, const struct bench_micro_row *b);
 // The peer's row of the same work: of the same batch if it has one, else of batch 1. NULL if it has
 // none.
 const struct bench_micro_row *bench_micro_peer_row(const struct bench_micro_row *rows, size_t count,

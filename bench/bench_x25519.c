@@ -7,6 +7,7 @@
 
 #include "bench.h"
 #include "bench_micro.h"
+#include "bench_micro_ops.h"
 #include "sealcrypto.h"
 
 #define KEY_BYTES 32u
@@ -299,16 +300,17 @@ static const struct bench_micro_impl lib25519 = {
 
 // ---- the subject --------------------------------------------------------------------------------
 
-static const struct bench_micro_op ops[] = {
-    [OP_POINT] = {"x25519", {KEY_BYTES}},
-    [OP_BASE] = {"x25519_base", {KEY_BYTES}},
-};
-
 static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &evp_parsed, &libsodium,
                                                        &lib25519};
 
+const struct bench_micro_op bench_x25519_ops[] = {
+    [OP_POINT] = {"x25519", OP_POINT, {KEY_BYTES}, impls, COUNT_OF(impls)},
+    [OP_BASE] = {"x25519_base", OP_BASE, {KEY_BYTES}, impls, COUNT_OF(impls)},
+};
+
 int bench_x25519_main(int argc, char **argv)
 {
+    static const struct bench_micro_op *const ops[] = {&bench_x25519_ops[0], &bench_x25519_ops[1]};
     static const struct bench_micro_subject subject = {
         .doc = "Measure X25519: libsealcrypto beside OpenSSL (evp, which parses the other side's "
                "point; evp-parsed, which has it parsed), libsodium and lib25519.\v"
@@ -316,10 +318,8 @@ int bench_x25519_main(int argc, char **argv)
                "key). Exit codes: 0 pass, 1 an implementation failed or disagreed, 104 bad command "
                "line, 105 interrupted.",
         .unit = "operation",
-        .op_count = COUNT_OF(ops),
-        .impl_count = COUNT_OF(impls),
         .ops = ops,
-        .impls = impls,
+        .op_count = COUNT_OF(ops),
     };
 
     return bench_micro_main(&subject, argc, argv);

@@ -198,15 +198,15 @@ Test(bench_micro_rounds, ratio_within_a_round)
 Test(bench_micro_rounds, peer_row_of_the_same_work)
 {
     const struct bench_micro_row rows[] = {
-        {.impl = "us", .point = {.bytes = 64, .batch = 1}},
-        {.impl = "us", .point = {.bytes = 64, .batch = 8}},
-        {.impl = "single", .point = {.bytes = 64, .batch = 1}},
-        {.impl = "array", .point = {.bytes = 64, .batch = 1}},
-        {.impl = "array", .point = {.bytes = 64, .batch = 8}},
-        {.impl = "single", .point = {.bytes = 64, .batch = 1, .cold = true}},
-        {.impl = "single", .point = {.bytes = 64, .batch = 1, .fresh = true}},
-        {.impl = "single", .point = {.bytes = 64, .batch = 1, .op = 1}},
-        {.impl = "single", .point = {.bytes = 256, .batch = 1}},
+        {.op = "a", .impl = "us", .point = {.bytes = 64, .batch = 1}},
+        {.op = "a", .impl = "us", .point = {.bytes = 64, .batch = 8}},
+        {.op = "a", .impl = "single", .point = {.bytes = 64, .batch = 1}},
+        {.op = "a", .impl = "array", .point = {.bytes = 64, .batch = 1}},
+        {.op = "a", .impl = "array", .point = {.bytes = 64, .batch = 8}},
+        {.op = "a", .impl = "single", .point = {.bytes = 64, .batch = 1, .cold = true}},
+        {.op = "a", .impl = "single", .point = {.bytes = 64, .batch = 1, .fresh = true}},
+        {.op = "b", .impl = "single", .point = {.bytes = 64, .batch = 1}},
+        {.op = "a", .impl = "single", .point = {.bytes = 256, .batch = 1}},
     };
     const size_t count = COUNT_OF(rows);
 
