@@ -359,6 +359,8 @@ const struct bench_micro_op bench_ed25519_ops[] = {
         {"ed25519_verify", OP_VERIFY, {SP_ENCODED_KEY_BYTES, 256}, impls, COUNT_OF(impls)},
     [OP_SIGN] = {"ed25519_sign", OP_SIGN, {SP_ENCODED_KEY_BYTES, 256}, impls, COUNT_OF(impls)},
 };
+const struct bench_micro_op bench_ed25519_prekey_op = {
+    "ed25519_verify", OP_VERIFY, {SP_ENCODED_KEY_BYTES}, impls, COUNT_OF(impls)};
 
 int bench_ed25519_main(int argc, char **argv)
 {

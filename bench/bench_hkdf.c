@@ -1,38 +1,32 @@
 // `sealpost-bench hkdf`: HKDF-SHA-256 (RFC 5869) in the two shapes a new session needs. Main thread
 // only.
 #include <openssl/core_names.h>
-#include <openssl/evp.h>
-#include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <sodium.h>
 #include <stdlib.h>
 
 #include "bench.h"
+#include "bench_hkdf.h"
 #include "bench_micro.h"
 #include "bench_micro_ops.h"
-#include "sealcrypto.h"
 
 #define HASH_BYTES 32u
-#define INFO_BYTES_MAX 85u
-#define OUT_BYTES_MAX 80u
 
 enum { OP_X3DH, OP_SESSION };
 
-// Source: docs/PROTOCOL.md section 5; the size of the input is the row's "bytes".
+// The size of the input is the row's "bytes".
 static const struct shape {
     size_t info_len, out_len;
-} shapes[] = {[OP_X3DH] = {17, 32}, [OP_SESSION] = {INFO_BYTES_MAX, OUT_BYTES_MAX}};
+} shapes[] = {[OP_X3DH] = {17, 32}, [OP_SESSION] = {85, 80}};
 
 static const uint8_t salt[HASH_BYTES];
 
 struct hkdf_cell {
     struct bench_micro_cell cell;
     struct bench_micro_point point;
-    struct shape shape;
     unsigned slot;
-    uint8_t *inputs; // slot i at inputs + i × point.bytes
-    uint8_t (*infos)[INFO_BYTES_MAX], (*out)[OUT_BYTES_MAX];
-    struct sp_hkdf_job *jobs; // the library only, one for each slot
+    uint8_t *inputs, *infos, *out;
+    struct sp_hkdf_job *jobs; // one for each slot; the peers read them too
     EVP_KDF_CTX *kdf;         // OpenSSL only
 };
 
@@ -41,29 +35,40 @@ static struct hkdf_cell *hkdf_of(struct bench_micro_cell *cell)
     return CONTAINER_OF(cell, struct hkdf_cell, cell);
 }
 
-static inline unsigned next_slots(struct hkdf_cell *c)
+static inline const struct sp_hkdf_job *next_jobs(struct hkdf_cell *c)
 {
     unsigned slot = c->slot;
 
     c->slot += c->point.batch;
     if (c->slot == c->point.slots)
         c->slot = 0;
-    return slot;
+    return c->jobs + slot;
 }
 
 static struct bench_micro_cell *prepare(const struct bench_micro_point *p)
 {
     struct hkdf_cell *c = bench_micro_alloc(1, sizeof *c);
+    struct shape shape = shapes[p->op];
 
     c->point = *p;
-    c->shape = shapes[p->op];
     c->inputs = bench_micro_alloc(p->slots, p->bytes);
-    c->infos = bench_micro_alloc(p->slots, sizeof *c->infos);
-    c->out = bench_micro_alloc(p->slots, sizeof *c->out);
+    c->infos = bench_micro_alloc(p->slots, shape.info_len);
+    c->out = bench_micro_alloc(p->slots, shape.out_len);
+    c->jobs = bench_micro_alloc(p->slots, sizeof *c->jobs);
     bench_micro_fill(c->inputs, p->slots * p->bytes, 1);
-    bench_micro_fill(c->infos, p->slots * sizeof *c->infos, 2);
-    c->cell =
-        (struct bench_micro_cell){.output = c->out[0], .output_len = p->slots * sizeof *c->out};
+    bench_micro_fill(c->infos, p->slots * shape.info_len, 2);
+    for (unsigned i = 0; i < p->slots; i++)
+        c->jobs[i] = (struct sp_hkdf_job){
+            .salt = salt,
+            .salt_len = sizeof salt,
+            .ikm = c->inputs + i * p->bytes,
+            .ikm_len = p->bytes,
+            .info = c->infos + i * shape.info_len,
+            .info_len = shape.info_len,
+            .out = c->out + i * shape.out_len,
+            .out_len = shape.out_len,
+        };
+    c->cell = (struct bench_micro_cell){.output = c->out, .output_len = p->slots * shape.out_len};
     return &c->cell;
 }
 
@@ -81,33 +86,13 @@ static void finish(struct bench_micro_cell *cell)
 
 // ---- libsealcrypto ------------------------------------------------------------------------------
 
-static struct bench_micro_cell *sealcrypto_prepare(const struct bench_micro_point *p)
-{
-    struct bench_micro_cell *cell = prepare(p);
-    struct hkdf_cell *c = hkdf_of(cell);
-
-    c->jobs = bench_micro_alloc(p->slots, sizeof *c->jobs);
-    for (unsigned i = 0; i < p->slots; i++)
-        c->jobs[i] = (struct sp_hkdf_job){
-            .salt = salt,
-            .salt_len = sizeof salt,
-            .ikm = c->inputs + i * p->bytes,
-            .ikm_len = p->bytes,
-            .info = c->infos[i],
-            .info_len = c->shape.info_len,
-            .out = c->out[i],
-            .out_len = c->shape.out_len,
-        };
-    return cell;
-}
-
 static bool sealcrypto_derive(struct bench_micro_cell *cell, unsigned calls)
 {
     struct hkdf_cell *c = hkdf_of(cell);
     bool good = true;
 
     for (; calls > 0; calls--)
-        good &= sp_hkdf_sha256_batch(c->jobs + next_slots(c), c->point.batch) == 0;
+        good &= sp_hkdf_sha256_batch(next_jobs(c), c->point.batch) == 0;
     return good;
 }
 
@@ -121,18 +106,17 @@ static const struct bench_micro_impl sealcrypto = {
     .name = "sealcrypto",
     .batches = true,
     .tier = sealcrypto_tier,
-    .prepare = sealcrypto_prepare,
+    .prepare = prepare,
     .run = {[OP_X3DH] = sealcrypto_derive, [OP_SESSION] = sealcrypto_derive},
     .finish = finish,
 };
 
 // ---- OpenSSL ------------------------------------------------------------------------------------
-// Its best: one context, which keeps the digest; a derivation replaces input and information.
 
-static struct bench_micro_cell *evp_prepare(const struct bench_micro_point *p)
+EVP_KDF_CTX *bench_hkdf_evp_create(void)
 {
-    struct bench_micro_cell *cell = prepare(p);
     EVP_KDF *hkdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
+    EVP_KDF_CTX *kdf = EVP_KDF_CTX_new(hkdf);
     char digest[] = "SHA256";
     OSSL_PARAM params[] = {
         OSSL_PARAM_construct_utf8_string(OSSL_KDF_PARAM_DIGEST, digest, 0),
@@ -141,9 +125,29 @@ static struct bench_micro_cell *evp_prepare(const struct bench_micro_point *p)
         OSSL_PARAM_construct_end(),
     };
 
-    hkdf_of(cell)->kdf = EVP_KDF_CTX_new(hkdf);
     EVP_KDF_free(hkdf);
-    BENCH_MICRO_NEED(EVP_KDF_CTX_set_params(hkdf_of(cell)->kdf, params) == 1);
+    BENCH_MICRO_NEED(EVP_KDF_CTX_set_params(kdf, params) == 1);
+    return kdf;
+}
+
+bool bench_hkdf_evp(EVP_KDF_CTX *kdf, const struct sp_hkdf_job *job)
+{
+    OSSL_PARAM params[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, (void *)(uintptr_t)job->ikm,
+                                          job->ikm_len),
+        OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, (void *)(uintptr_t)job->info,
+                                          job->info_len),
+        OSSL_PARAM_construct_end(),
+    };
+
+    return EVP_KDF_derive(kdf, job->out, job->out_len, params) == 1;
+}
+
+static struct bench_micro_cell *evp_prepare(const struct bench_micro_point *p)
+{
+    struct bench_micro_cell *cell = prepare(p);
+
+    hkdf_of(cell)->kdf = bench_hkdf_evp_create();
     return cell;
 }
 
@@ -152,18 +156,8 @@ static bool evp_derive(struct bench_micro_cell *cell, unsigned calls)
     struct hkdf_cell *c = hkdf_of(cell);
     bool good = true;
 
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c);
-        OSSL_PARAM params[] = {
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_KEY, c->inputs + slot * c->point.bytes,
-                                              c->point.bytes),
-            OSSL_PARAM_construct_octet_string(OSSL_KDF_PARAM_INFO, c->infos[slot],
-                                              c->shape.info_len),
-            OSSL_PARAM_construct_end(),
-        };
-
-        good &= EVP_KDF_derive(c->kdf, c->out[slot], c->shape.out_len, params) == 1;
-    }
+    for (; calls > 0; calls--)
+        good &= bench_hkdf_evp(c->kdf, next_jobs(c));
     return good;
 }
 
@@ -175,29 +169,27 @@ static const struct bench_micro_impl evp = {
 };
 
 // ---- libsodium ----------------------------------------------------------------------------------
-// This version has HMAC only. Its best: the state of the pseudorandom key is made once and copied
-// for each block of output.
 
-static void sodium_hkdf(const struct hkdf_cell *c, unsigned slot)
+void bench_hkdf_sodium(const struct sp_hkdf_job *job)
 {
     crypto_auth_hmacsha256_state keyed, state;
     uint8_t pseudorandom[HASH_BYTES], block[HASH_BYTES];
     size_t done = 0;
 
-    crypto_auth_hmacsha256_init(&state, salt, sizeof salt);
-    crypto_auth_hmacsha256_update(&state, c->inputs + slot * c->point.bytes, c->point.bytes);
+    crypto_auth_hmacsha256_init(&state, job->salt, job->salt_len);
+    crypto_auth_hmacsha256_update(&state, job->ikm, job->ikm_len);
     crypto_auth_hmacsha256_final(&state, pseudorandom);
     crypto_auth_hmacsha256_init(&keyed, pseudorandom, sizeof pseudorandom);
-    for (uint8_t number = 1; done < c->shape.out_len; number++) {
-        size_t left = c->shape.out_len - done, len = left < HASH_BYTES ? left : HASH_BYTES;
+    for (uint8_t number = 1; done < job->out_len; number++) {
+        size_t left = job->out_len - done, len = left < HASH_BYTES ? left : HASH_BYTES;
 
         state = keyed;
         if (done > 0)
             crypto_auth_hmacsha256_update(&state, block, sizeof block);
-        crypto_auth_hmacsha256_update(&state, c->infos[slot], c->shape.info_len);
+        crypto_auth_hmacsha256_update(&state, job->info, job->info_len);
         crypto_auth_hmacsha256_update(&state, &number, 1);
         crypto_auth_hmacsha256_final(&state, block);
-        memcpy(c->out[slot] + done, block, len);
+        memcpy(job->out + done, block, len);
         done += len;
     }
 }
@@ -207,7 +199,7 @@ static bool sodium_derive(struct bench_micro_cell *cell, unsigned calls)
     struct hkdf_cell *c = hkdf_of(cell);
 
     for (; calls > 0; calls--)
-        sodium_hkdf(c, next_slots(c));
+        bench_hkdf_sodium(next_jobs(c));
     return true;
 }
 

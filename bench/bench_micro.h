@@ -11,7 +11,7 @@
 
 #include "units.h"
 
-#define BENCH_MICRO_OPS_MAX 12u
+#define BENCH_MICRO_OPS_MAX 16u
 #define BENCH_MICRO_IMPLS_MAX 6u
 #define BENCH_MICRO_SIZES_MAX 8u
 #define BENCH_MICRO_BATCHES_MAX 16u
