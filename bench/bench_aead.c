@@ -1,82 +1,19 @@
 // `sealpost-bench aead`: AES-256-GCM, one message of each of many sessions. Main thread only.
-//
-// All sessions have the same key, each in memory of its own: what a key costs is where it lies and
-// how it is prepared, never its value, and so one sealed message serves every session. That the
-// nonce repeats is of no concern here: nothing is sent.
+#include "bench_aead.h"
+
 #include <assert.h>
-#include <intel-ipsec-mb.h>
-#include <openssl/core_names.h>
 #include <openssl/evp.h>
-#include <openssl/params.h>
-#include <sodium.h>
 #include <stdlib.h>
 
 #include "bench.h"
-#include "bench_micro.h"
-#include "sealcrypto.h"
 
-#define AD_BYTES 16u
 // In and out are apart by this, so that stores do not look like the loads to come (which processors
 // first tell by the low 12 bits of an address).
 #define APART_BYTES 2112u
-#define SODIUM_STATE_BYTES sizeof(crypto_aead_aes256gcm_state)
-
-enum { OP_SEAL, OP_OPEN };
-
-struct aead_cell {
-    struct bench_micro_cell cell;
-    struct bench_micro_point point;
-    // Sessions in the order of their visits.
-    uint32_t *order;
-    unsigned visit;
-    uint8_t (*raw)[SP_KEY_BYTES];
-    void *keys; // prepared, of the implementation
-    // Slot i: input at in + i × stride, output likewise; a tag follows its ciphertext.
-    uint8_t *buffers, *in, *out;
-    size_t stride;
-    unsigned slot;
-    uint8_t (*nonces)[SP_NONCE_BYTES], (*ads)[AD_BYTES];
-    // The library only.
-    struct sp_aead_job *jobs; // one for each slot
-    bool ok[BENCH_MICRO_BATCH_MAX];
-};
-
-// Prepared keys belong to all cells of one implementation that measure the same work, as they would
-// to one program: nobody has its keys in cache because it has several cells.
-struct key_pool {
-    void *(*make)(const struct aead_cell *c);
-    void (*discard)(void *keys, unsigned count);
-    unsigned users, count;
-    void *keys;
-};
-
-static struct aead_cell *aead_of(struct bench_micro_cell *cell)
-{
-    return CONTAINER_OF(cell, struct aead_cell, cell);
-}
-
-static inline uint32_t next_session(struct aead_cell *c)
-{
-    uint32_t session = c->order[c->visit++];
-
-    if (c->visit == c->point.sessions)
-        c->visit = 0;
-    return session;
-}
-
-static inline unsigned next_slots(struct aead_cell *c, unsigned count)
-{
-    unsigned slot = c->slot;
-
-    c->slot += count;
-    if (c->slot == c->point.slots)
-        c->slot = 0;
-    return slot;
-}
 
 // ---- inputs -------------------------------------------------------------------------------------
 
-static void *get_keys(struct key_pool *pool, const struct aead_cell *c)
+static void *get_keys(struct bench_key_pool *pool, const struct bench_aead_cell *c)
 {
     if (pool->users++ == 0) {
         pool->keys = pool->make(c);
@@ -86,7 +23,7 @@ static void *get_keys(struct key_pool *pool, const struct aead_cell *c)
     return pool->keys;
 }
 
-static void put_keys(struct key_pool *pool)
+static void put_keys(struct bench_key_pool *pool)
 {
     if (--pool->users == 0)
         pool->discard(pool->keys, pool->count);
@@ -112,21 +49,21 @@ static uint32_t *make_order(const struct bench_micro_point *p)
 }
 
 // Seal slot i's plaintext into `out`, tag behind it.
-static void seal_slot(const struct aead_cell *c, unsigned i, const uint8_t *in, uint8_t *out)
+static void seal_slot(const struct bench_aead_cell *c, unsigned i, const uint8_t *in, uint8_t *out)
 {
     EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
     int len = (int)c->point.bytes, n;
 
     BENCH_MICRO_NEED(EVP_EncryptInit_ex2(ctx, EVP_aes_256_gcm(), c->raw[0], c->nonces[i], NULL) ==
                          1 &&
-                     EVP_EncryptUpdate(ctx, NULL, &n, c->ads[i], AD_BYTES) == 1 &&
+                     EVP_EncryptUpdate(ctx, NULL, &n, c->ads[i], BENCH_AEAD_AD_BYTES) == 1 &&
                      EVP_EncryptUpdate(ctx, out, &n, in, len) == 1 &&
                      EVP_EncryptFinal_ex(ctx, out + len, &n) == 1 &&
                      EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, SP_TAG_BYTES, out + len) == 1);
     EVP_CIPHER_CTX_free(ctx);
 }
 
-static void make_slots(struct aead_cell *c)
+static void make_slots(struct bench_aead_cell *c)
 {
     const struct bench_micro_point *p = &c->point;
     uint8_t *plain = bench_micro_alloc(p->bytes, 1);
@@ -142,7 +79,7 @@ static void make_slots(struct aead_cell *c)
         bench_micro_fill(plain, p->bytes, i);
         bench_micro_fill(c->nonces[i], sizeof c->nonces[i], 1000 + i);
         bench_micro_fill(c->ads[i], sizeof c->ads[i], 2000 + i);
-        if (p->op == OP_OPEN)
+        if (p->op == BENCH_AEAD_OPEN)
             seal_slot(c, i, plain, c->in + i * c->stride);
         else
             memcpy(c->in + i * c->stride, plain, p->bytes);
@@ -151,9 +88,10 @@ static void make_slots(struct aead_cell *c)
     c->cell = (struct bench_micro_cell){.output = c->out, .output_len = p->slots * c->stride};
 }
 
-static struct aead_cell *make_cell(const struct bench_micro_point *p, struct key_pool *pool)
+struct bench_aead_cell *bench_aead_create(const struct bench_micro_point *p,
+                                          struct bench_key_pool *pool)
 {
-    struct aead_cell *c = bench_micro_alloc(1, sizeof *c);
+    struct bench_aead_cell *c = bench_micro_alloc(1, sizeof *c);
 
     c->point = *p;
     c->order = make_order(p);
@@ -167,7 +105,7 @@ static struct aead_cell *make_cell(const struct bench_micro_point *p, struct key
     return c;
 }
 
-static void discard_cell(struct aead_cell *c, struct key_pool *pool)
+void bench_aead_destroy(struct bench_aead_cell *c, struct bench_key_pool *pool)
 {
     if (!c->point.fresh)
         put_keys(pool);
@@ -182,7 +120,7 @@ static void discard_cell(struct aead_cell *c, struct key_pool *pool)
 
 // ---- libsealcrypto ------------------------------------------------------------------------------
 
-static void *sealcrypto_make_keys(const struct aead_cell *c)
+static void *sealcrypto_make_keys(const struct bench_aead_cell *c)
 {
     struct sp_aead_key *keys = bench_micro_alloc(c->point.sessions, sizeof *keys);
 
@@ -198,12 +136,12 @@ static void sealcrypto_discard_keys(void *keys, unsigned count)
     free(keys);
 }
 
-static struct key_pool sealcrypto_pool = {.make = sealcrypto_make_keys,
-                                          .discard = sealcrypto_discard_keys};
+static struct bench_key_pool sealcrypto_pool = {.make = sealcrypto_make_keys,
+                                                .discard = sealcrypto_discard_keys};
 
 static struct bench_micro_cell *sealcrypto_prepare(const struct bench_micro_point *p)
 {
-    struct aead_cell *c = make_cell(p, &sealcrypto_pool);
+    struct bench_aead_cell *c = bench_aead_create(p, &sealcrypto_pool);
 
     c->jobs = bench_micro_alloc(p->slots, sizeof *c->jobs);
     for (unsigned i = 0; i < p->slots; i++) {
@@ -212,35 +150,35 @@ static struct bench_micro_cell *sealcrypto_prepare(const struct bench_micro_poin
         c->jobs[i] = (struct sp_aead_job){
             .nonce = c->nonces[i],
             .ad = c->ads[i],
-            .ad_len = AD_BYTES,
+            .ad_len = BENCH_AEAD_AD_BYTES,
             .in = in,
             .out = out,
             .len = p->bytes,
-            .tag = (p->op == OP_SEAL ? out : in) + p->bytes,
+            .tag = (p->op == BENCH_AEAD_SEAL ? out : in) + p->bytes,
         };
     }
     return &c->cell;
 }
 
 // The next batch, each job with the key of the session whose turn it is.
-static struct sp_aead_job *next_jobs(struct aead_cell *c)
+static struct sp_aead_job *next_jobs(struct bench_aead_cell *c)
 {
-    struct sp_aead_job *jobs = c->jobs + next_slots(c, c->point.batch);
+    struct sp_aead_job *jobs = c->jobs + bench_aead_next_slots(c, c->point.batch);
     struct sp_aead_key *keys = c->keys;
 
     if (c->point.fresh) {
         for (unsigned i = 0; i < c->point.batch; i++)
-            jobs[i].raw_key = c->raw[next_session(c)];
+            jobs[i].raw_key = c->raw[bench_aead_next_session(c)];
     } else {
         for (unsigned i = 0; i < c->point.batch; i++)
-            jobs[i].key = &keys[next_session(c)];
+            jobs[i].key = &keys[bench_aead_next_session(c)];
     }
     return jobs;
 }
 
 static bool sealcrypto_seal(struct bench_micro_cell *cell, unsigned calls)
 {
-    struct aead_cell *c = aead_of(cell);
+    struct bench_aead_cell *c = bench_aead_of(cell);
     bool good = true;
 
     for (; calls > 0; calls--)
@@ -250,7 +188,7 @@ static bool sealcrypto_seal(struct bench_micro_cell *cell, unsigned calls)
 
 static bool sealcrypto_open(struct bench_micro_cell *cell, unsigned calls)
 {
-    struct aead_cell *c = aead_of(cell);
+    struct bench_aead_cell *c = bench_aead_of(cell);
     bool good = true;
 
     for (; calls > 0; calls--)
@@ -260,7 +198,7 @@ static bool sealcrypto_open(struct bench_micro_cell *cell, unsigned calls)
 
 static void sealcrypto_finish(struct bench_micro_cell *cell)
 {
-    discard_cell(aead_of(cell), &sealcrypto_pool);
+    bench_aead_destroy(bench_aead_of(cell), &sealcrypto_pool);
 }
 
 static const char *sealcrypto_tier(unsigned op)
@@ -274,315 +212,18 @@ static const struct bench_micro_impl sealcrypto = {
     .batches = true,
     .tier = sealcrypto_tier,
     .prepare = sealcrypto_prepare,
-    .run = {[OP_SEAL] = sealcrypto_seal, [OP_OPEN] = sealcrypto_open},
+    .run = {[BENCH_AEAD_SEAL] = sealcrypto_seal, [BENCH_AEAD_OPEN] = sealcrypto_open},
     .finish = sealcrypto_finish,
-};
-
-// ---- OpenSSL ------------------------------------------------------------------------------------
-// Its best: one context for each key, of which a message replaces the nonce only. A fresh key goes
-// into a context that has the cipher already. The tag as a parameter: EVP_CIPHER_CTX_ctrl makes one
-// each time.
-
-static OSSL_PARAM evp_tag(void)
-{
-    return OSSL_PARAM_construct_octet_string(OSSL_CIPHER_PARAM_AEAD_TAG, NULL, SP_TAG_BYTES);
-}
-
-static EVP_CIPHER_CTX *evp_make_key(const struct aead_cell *c, const uint8_t raw[SP_KEY_BYTES])
-{
-    EVP_CIPHER_CTX *ctx = EVP_CIPHER_CTX_new();
-
-    BENCH_MICRO_NEED(
-        EVP_CipherInit_ex2(ctx, EVP_aes_256_gcm(), raw, NULL, c->point.op == OP_SEAL, NULL) == 1);
-    return ctx;
-}
-
-static void *evp_make_keys(const struct aead_cell *c)
-{
-    EVP_CIPHER_CTX **keys = bench_micro_alloc(c->point.sessions, sizeof *keys);
-
-    for (unsigned i = 0; i < c->point.sessions; i++)
-        keys[i] = evp_make_key(c, c->raw[i]);
-    return keys;
-}
-
-static void evp_discard_keys(void *keys, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        EVP_CIPHER_CTX_free(((EVP_CIPHER_CTX **)keys)[i]);
-    free(keys);
-}
-
-static struct key_pool evp_pool = {.make = evp_make_keys, .discard = evp_discard_keys};
-
-static struct bench_micro_cell *evp_prepare(const struct bench_micro_point *p)
-{
-    struct aead_cell *c = make_cell(p, &evp_pool);
-
-    if (p->fresh)
-        c->keys = evp_make_key(c, c->raw[0]);
-    return &c->cell;
-}
-
-static void evp_finish(struct bench_micro_cell *cell)
-{
-    struct aead_cell *c = aead_of(cell);
-
-    if (c->point.fresh)
-        EVP_CIPHER_CTX_free(c->keys);
-    discard_cell(c, &evp_pool);
-}
-
-static bool evp_seal(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    OSSL_PARAM tag[] = {evp_tag(), OSSL_PARAM_construct_end()};
-    int len = (int)c->point.bytes, n;
-    bool good = true;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        uint32_t session = next_session(c);
-        uint8_t *out = c->out + slot * c->stride;
-        EVP_CIPHER_CTX *ctx = c->point.fresh ? c->keys : ((EVP_CIPHER_CTX **)c->keys)[session];
-
-        tag[0].data = out + len;
-        good &= EVP_EncryptInit_ex2(ctx, NULL, c->point.fresh ? c->raw[session] : NULL,
-                                    c->nonces[slot], NULL) == 1;
-        good &= EVP_EncryptUpdate(ctx, NULL, &n, c->ads[slot], AD_BYTES) == 1;
-        good &= EVP_EncryptUpdate(ctx, out, &n, c->in + slot * c->stride, len) == 1;
-        good &= EVP_EncryptFinal_ex(ctx, out + len, &n) == 1;
-        good &= EVP_CIPHER_CTX_get_params(ctx, tag) == 1;
-    }
-    return good;
-}
-
-static bool evp_open(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    OSSL_PARAM tag[] = {evp_tag(), OSSL_PARAM_construct_end()};
-    int len = (int)c->point.bytes, n;
-    bool good = true;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        uint32_t session = next_session(c);
-        uint8_t *in = c->in + slot * c->stride, *out = c->out + slot * c->stride;
-        EVP_CIPHER_CTX *ctx = c->point.fresh ? c->keys : ((EVP_CIPHER_CTX **)c->keys)[session];
-
-        tag[0].data = in + len;
-        good &= EVP_DecryptInit_ex2(ctx, NULL, c->point.fresh ? c->raw[session] : NULL,
-                                    c->nonces[slot], tag) == 1;
-        good &= EVP_DecryptUpdate(ctx, NULL, &n, c->ads[slot], AD_BYTES) == 1;
-        good &= EVP_DecryptUpdate(ctx, out, &n, in, len) == 1;
-        good &= EVP_DecryptFinal_ex(ctx, out + len, &n) == 1;
-    }
-    return good;
-}
-
-static const struct bench_micro_impl evp = {
-    .name = "evp",
-    .prepare = evp_prepare,
-    .run = {[OP_SEAL] = evp_seal, [OP_OPEN] = evp_open},
-    .finish = evp_finish,
-};
-
-// ---- intel-ipsec-mb -----------------------------------------------------------------------------
-// Its best: the direct calls, into another buffer (in place is slower). Its job manager has no
-// batches for GCM and only adds its own cost, and its array call is for messages under one key.
-
-static IMB_MGR *imb;
-
-static const char *imb_start(void)
-{
-    if (!imb && (imb = alloc_mb_mgr(0)) != NULL)
-        init_mb_mgr_auto(imb, NULL);
-    return imb && imb_get_errno(imb) == 0 ? NULL : "it does not start on this processor";
-}
-
-static const char *imb_tier(unsigned op)
-{
-    const char *type = NULL, *description = NULL;
-
-    (void)op;
-    return imb_get_arch_type_string(imb, &type, &description) == 0 ? description : NULL;
-}
-
-static void *imb_make_keys(const struct aead_cell *c)
-{
-    struct gcm_key_data *keys = bench_micro_alloc(c->point.sessions, sizeof *keys);
-
-    for (unsigned i = 0; i < c->point.sessions; i++)
-        IMB_AES256_GCM_PRE(imb, c->raw[i], &keys[i]);
-    return keys;
-}
-
-static void free_keys(void *keys, unsigned count)
-{
-    (void)count;
-    free(keys);
-}
-
-static struct key_pool imb_pool = {.make = imb_make_keys, .discard = free_keys};
-
-static struct bench_micro_cell *imb_prepare(const struct bench_micro_point *p)
-{
-    return &make_cell(p, &imb_pool)->cell;
-}
-
-static void imb_finish(struct bench_micro_cell *cell)
-{
-    discard_cell(aead_of(cell), &imb_pool);
-}
-
-// The key of the session whose turn it is; a fresh one is prepared in `room`.
-static const struct gcm_key_data *imb_next_key(struct aead_cell *c, struct gcm_key_data *room)
-{
-    uint32_t session = next_session(c);
-
-    if (!c->point.fresh)
-        return (struct gcm_key_data *)c->keys + session;
-    IMB_AES256_GCM_PRE(imb, c->raw[session], room);
-    return room;
-}
-
-static bool imb_seal(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    struct gcm_context_data context;
-    struct gcm_key_data room;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        uint8_t *out = c->out + slot * c->stride;
-
-        IMB_AES256_GCM_ENC(imb, imb_next_key(c, &room), &context, out, c->in + slot * c->stride,
-                           c->point.bytes, c->nonces[slot], c->ads[slot], AD_BYTES,
-                           out + c->point.bytes, SP_TAG_BYTES);
-    }
-    return true;
-}
-
-static bool imb_open(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    struct gcm_context_data context;
-    struct gcm_key_data room;
-    bool good = true;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        const uint8_t *in = c->in + slot * c->stride;
-        uint64_t tag[2], claimed[2];
-
-        IMB_AES256_GCM_DEC(imb, imb_next_key(c, &room), &context, c->out + slot * c->stride, in,
-                           c->point.bytes, c->nonces[slot], c->ads[slot], AD_BYTES, (uint8_t *)tag,
-                           SP_TAG_BYTES);
-        // It leaves the comparison to the caller: without branching on where they differ.
-        memcpy(claimed, in + c->point.bytes, sizeof claimed);
-        good &= ((tag[0] ^ claimed[0]) | (tag[1] ^ claimed[1])) == 0;
-    }
-    return good;
-}
-
-static const struct bench_micro_impl ipsec_mb = {
-    .name = "ipsec-mb",
-    .start = imb_start,
-    .tier = imb_tier,
-    .prepare = imb_prepare,
-    .run = {[OP_SEAL] = imb_seal, [OP_OPEN] = imb_open},
-    .finish = imb_finish,
-};
-
-// ---- libsodium ----------------------------------------------------------------------------------
-
-static const char *sodium_start(void)
-{
-    BENCH_MICRO_NEED(sodium_init() >= 0);
-    return crypto_aead_aes256gcm_is_available() ? NULL : "its AES-GCM needs AES-NI and PCLMULQDQ";
-}
-
-static void *sodium_make_keys(const struct aead_cell *c)
-{
-    crypto_aead_aes256gcm_state *keys = bench_micro_alloc(c->point.sessions, SODIUM_STATE_BYTES);
-
-    for (unsigned i = 0; i < c->point.sessions; i++)
-        crypto_aead_aes256gcm_beforenm(&keys[i], c->raw[i]);
-    return keys;
-}
-
-static struct key_pool sodium_pool = {.make = sodium_make_keys, .discard = free_keys};
-
-static struct bench_micro_cell *sodium_prepare(const struct bench_micro_point *p)
-{
-    return &make_cell(p, &sodium_pool)->cell;
-}
-
-static void sodium_finish(struct bench_micro_cell *cell)
-{
-    discard_cell(aead_of(cell), &sodium_pool);
-}
-
-static const crypto_aead_aes256gcm_state *sodium_next_key(struct aead_cell *c,
-                                                          crypto_aead_aes256gcm_state *room)
-{
-    uint32_t session = next_session(c);
-
-    if (!c->point.fresh)
-        return (crypto_aead_aes256gcm_state *)c->keys + session;
-    crypto_aead_aes256gcm_beforenm(room, c->raw[session]);
-    return room;
-}
-
-static bool sodium_seal(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    crypto_aead_aes256gcm_state room;
-    bool good = true;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        uint8_t *out = c->out + slot * c->stride;
-
-        good &= crypto_aead_aes256gcm_encrypt_detached_afternm(
-                    out, out + c->point.bytes, NULL, c->in + slot * c->stride, c->point.bytes,
-                    c->ads[slot], AD_BYTES, NULL, c->nonces[slot], sodium_next_key(c, &room)) == 0;
-    }
-    return good;
-}
-
-static bool sodium_open(struct bench_micro_cell *cell, unsigned calls)
-{
-    struct aead_cell *c = aead_of(cell);
-    crypto_aead_aes256gcm_state room;
-    bool good = true;
-
-    for (; calls > 0; calls--) {
-        unsigned slot = next_slots(c, 1);
-        const uint8_t *in = c->in + slot * c->stride;
-
-        good &= crypto_aead_aes256gcm_decrypt_detached_afternm(
-                    c->out + slot * c->stride, NULL, in, c->point.bytes, in + c->point.bytes,
-                    c->ads[slot], AD_BYTES, c->nonces[slot], sodium_next_key(c, &room)) == 0;
-    }
-    return good;
-}
-
-static const struct bench_micro_impl libsodium = {
-    .name = "libsodium",
-    .start = sodium_start,
-    .prepare = sodium_prepare,
-    .run = {[OP_SEAL] = sodium_seal, [OP_OPEN] = sodium_open},
-    .finish = sodium_finish,
 };
 
 // ---- the subject --------------------------------------------------------------------------------
 
-static const struct bench_micro_impl *const impls[] = {&sealcrypto, &evp, &ipsec_mb, &libsodium};
+static const struct bench_micro_impl *const impls[] = {&sealcrypto, &bench_aead_evp,
+                                                       &bench_aead_ipsec_mb, &bench_aead_libsodium};
 
 static const struct bench_micro_op op_table[] = {
-    [OP_SEAL] = {"seal", OP_SEAL, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
-    [OP_OPEN] = {"open", OP_OPEN, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
+    [BENCH_AEAD_SEAL] = {"seal", BENCH_AEAD_SEAL, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
+    [BENCH_AEAD_OPEN] = {"open", BENCH_AEAD_OPEN, {64, 256, 1024, 4096}, impls, COUNT_OF(impls)},
 };
 
 int bench_aead_main(int argc, char **argv)
@@ -602,7 +243,6 @@ int bench_aead_main(int argc, char **argv)
     };
     int code = bench_micro_main(&subject, argc, argv);
 
-    if (imb)
-        free_mb_mgr(imb);
+    bench_aead_ipsec_mb_free();
     return code;
 }
