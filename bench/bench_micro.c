@@ -104,6 +104,19 @@ static void start_impls(struct micro *m)
         }
 }
 
+// Will there be a row at all?
+static bool has_work(const struct micro *m)
+{
+    const struct bench_micro_subject *s = m->options.subject;
+    bool has = false;
+
+    for (unsigned i = 0; i < s->op_count; i++)
+        for (unsigned k = 0; k < s->ops[i]->impl_count; k++)
+            has = has || (m->options.ops[i] && m->runs[i][k] &&
+                          bench_micro_options_has(&m->options, s->ops[i]->impls[k]->name));
+    return has;
+}
+
 static struct bench_micro_point point_of(const struct micro *m, const struct work *work,
                                          unsigned batch)
 {
@@ -191,6 +204,8 @@ static void add_seat(struct micro *m, struct bench_micro_seat *seats, unsigned *
 static void keep_rows(struct bench_micro_report *r, const struct bench_micro_seat *seats,
                       unsigned count)
 {
+    if (count == 0) // none of those chosen has the operation
+        return;
     r->rows = realloc(r->rows, (r->row_count + count) * sizeof *r->rows);
     BENCH_MICRO_NEED(r->rows != NULL);
     for (unsigned i = 0; i < count; i++)
@@ -348,6 +363,11 @@ int bench_micro_main(const struct bench_micro_subject *subject, int argc, char *
     if (code != BENCH_EXIT_PASS)
         return code;
     start_impls(&m);
+    if (!has_work(&m)) {
+        log_error("nothing to measure: none of the implementations chosen has the operations "
+                  "chosen, here");
+        return BENCH_EXIT_CONFIGURATION;
+    }
     err = for_each_work(&m, verify_work);
     if (err == 0)
         err = for_each_work(&m, measure_and_tell);
