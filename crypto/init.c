@@ -42,7 +42,11 @@ static int start(void)
         return -ENOTSUP;
     if (sodium_init() < 0)
         return -EIO;
-    const int error = tier->aead->init();
+    int error = tier->aead->init();
+    if (error == 0)
+        error = sp_ml_kem_init();
+    if (error == 0)
+        error = sp_ml_dsa_init();
     if (error == 0)
         __atomic_store_n(&sp_active, tier, __ATOMIC_RELEASE);
     return error;
