@@ -24,5 +24,6 @@ int bench_aead_main(int argc, char **argv);
 int bench_x25519_main(int argc, char **argv);
 int bench_ed25519_main(int argc, char **argv);
 int bench_hkdf_main(int argc, char **argv);
+int bench_handshake_main(int argc, char **argv);
 
 #endif

@@ -28,6 +28,8 @@ static const struct subcommand subcommands[] = {
     {"ed25519", "sealpost-bench ed25519", "Ed25519 beside OpenSSL, libsodium and lib25519",
      bench_ed25519_main},
     {"hkdf", "sealpost-bench hkdf", "HKDF-SHA-256 beside OpenSSL and libsodium", bench_hkdf_main},
+    {"handshake", "sealpost-bench handshake", "X3DH and PQXDH beside OpenSSL and libsodium",
+     bench_handshake_main},
 };
 
 static void print_usage(FILE *out)

@@ -16,6 +16,7 @@ ENVIRONMENT = {"cpu", "flags", "tier", "cores", "pinned_cpu", "kernel", "compile
 CURVE = {"sealcrypto", "evp", "evp-parsed", "libsodium", "lib25519"}
 AEAD = {"sealcrypto", "evp", "ipsec-mb", "libsodium"}
 COMMON = {"sealcrypto", "evp", "libsodium"}
+OPENSSL = {"sealcrypto", "evp"}
 SUBJECTS = {
     "aead": {"seal": (AEAD, {"sealcrypto"}, {64, 256, 1024, 4096}),
              "open": (AEAD, {"sealcrypto"}, {64, 256, 1024, 4096})},
@@ -25,6 +26,20 @@ SUBJECTS = {
                 "ed25519_sign": (CURVE - {"evp-parsed"}, {"sealcrypto"}, {33, 256})},
     "hkdf": {"hkdf_x3dh": (COMMON, {"sealcrypto"}, {160}),
              "hkdf_session": (COMMON, {"sealcrypto"}, {32})},
+    "handshake": {
+        "x3dh_initiate": (COMMON, {"sealcrypto"}, {32}),
+        "x3dh_respond": (COMMON, {"sealcrypto"}, {32}),
+        "pqxdh_initiate": (OPENSSL, {"sealcrypto"}, {32}),
+        "pqxdh_respond": (OPENSSL, {"sealcrypto"}, {32}),
+        "pqxdh_hybrid_initiate": (OPENSSL, {"sealcrypto"}, {32}),
+        "ed25519_verify": (CURVE, {"sealcrypto"}, {33}),
+        "ed25519_to_x25519": (COMMON, {"sealcrypto"}, {32}),
+        "x25519_base": (CURVE - {"evp-parsed"}, {"sealcrypto", "lib25519"}, {32}),
+        "x25519": (CURVE, {"sealcrypto", "lib25519"}, {32}),
+        "hkdf_x3dh": (COMMON, {"sealcrypto"}, {160}),
+        "ml_kem_768_encapsulate": (OPENSSL, {"sealcrypto"}, {32}),
+        "ml_kem_768_decapsulate": (OPENSSL, {"sealcrypto"}, {32}),
+        "ml_dsa_65_verify": (OPENSSL, {"sealcrypto"}, {33})},
 }
 
 
