@@ -19,5 +19,11 @@ int bench_forward_main(int argc, char **argv);
 int bench_drive_main(int argc, char **argv);
 // Measure several servers side by side, interleaved, and report.
 int bench_run_main(int argc, char **argv);
+// Measure the cryptography beside what a user would pick instead, and report.
+int bench_aead_main(int argc, char **argv);
+int bench_x25519_main(int argc, char **argv);
+int bench_ed25519_main(int argc, char **argv);
+int bench_hkdf_main(int argc, char **argv);
+int bench_handshake_main(int argc, char **argv);
 
 #endif

@@ -38,6 +38,13 @@ int bench_child_init(void)
     return interrupt_fd < 0 ? -errno : 0;
 }
 
+bool bench_child_is_interrupted(void)
+{
+    struct pollfd fd = {.fd = interrupt_fd, .events = POLLIN};
+
+    return poll(&fd, 1, 0) > 0;
+}
+
 // Wait until `fd` is readable. The interrupt stays readable, so later waits end at once as well.
 static int wait_readable(int fd, uint64_t deadline_ns)
 {

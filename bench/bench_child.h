@@ -3,6 +3,7 @@
 #ifndef SEALPOST_BENCH_CHILD_H
 #define SEALPOST_BENCH_CHILD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -29,6 +30,8 @@ struct bench_child_setup {
 // Take over SIGINT and SIGTERM, which end every wait below with -EINTR, and ignore SIGPIPE. Call
 // once, first.
 NODISCARD int bench_child_init(void);
+// Has one of the two come?
+bool bench_child_is_interrupted(void);
 // Start; a program that cannot be run ends with code 127. Errors: -errno.
 NODISCARD int bench_child_start(struct bench_child *c, const struct bench_child_setup *setup);
 // Wait until the child's output has a line that contains `text`; the line, without its end, goes to

@@ -1,5 +1,5 @@
-// sealpost-bench: the physical limit, the peers, and the relay beside them. This file only picks
-// the subcommand.
+// sealpost-bench: the relay beside the physical limit and the peers, and the cryptography beside
+// other libraries. This file only picks the subcommand.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,6 +21,15 @@ static const struct subcommand subcommands[] = {
      bench_forward_main},
     {"drive", "sealpost-bench drive", "drive one server (raw, nats, redis, mqtt) and report",
      bench_drive_main},
+    {"aead", "sealpost-bench aead", "AES-256-GCM beside OpenSSL, ipsec-mb and libsodium",
+     bench_aead_main},
+    {"x25519", "sealpost-bench x25519", "X25519 beside OpenSSL, libsodium and lib25519",
+     bench_x25519_main},
+    {"ed25519", "sealpost-bench ed25519", "Ed25519 beside OpenSSL, libsodium and lib25519",
+     bench_ed25519_main},
+    {"hkdf", "sealpost-bench hkdf", "HKDF-SHA-256 beside OpenSSL and libsodium", bench_hkdf_main},
+    {"handshake", "sealpost-bench handshake", "X3DH and PQXDH beside OpenSSL and libsodium",
+     bench_handshake_main},
 };
 
 static void print_usage(FILE *out)

@@ -46,7 +46,11 @@ static int start(void)
         return -EIO;
     if (tier->curve->init != NULL)
         tier->curve->init();
-    const int error = tier->aead->init();
+    int error = tier->aead->init();
+    if (error == 0)
+        error = sp_ml_kem_init();
+    if (error == 0)
+        error = sp_ml_dsa_init();
     if (error == 0)
         __atomic_store_n(&sp_active, tier, __ATOMIC_RELEASE);
     return error;

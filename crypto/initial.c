@@ -1,5 +1,5 @@
-// The initial message, which goes with one X3DH handshake. The thread that owns the session. Pure
-// but for the header key, whose prepared form is allocated for the time of a call.
+// The initial message, which goes with one handshake. The thread that owns the session. Allocates
+// nothing itself.
 //
 //       0        1        2                 4                          8
 //      +--------+--------+-----------------+--------------------------+
@@ -7,22 +7,43 @@
 //      +--------+--------+-----------------+--------------------------+  8
 //      | one-time prekey id (u32, or 0)    | EK_A (32) …              |
 //      +-----------------------------------+--------------------------+ 44
-//      | sealed IK_A (32) ‖ tag (16)                                  |
-//      +--------------------------------------------------------------+ 92
-//      | sealed bytes … ‖ tag (16)
+//      | PQXDH: KEM prekey id (u32)        | CT (1,088) …             |
+//      +-----------------------------------+--------------------------+  H = 44, or 1,136
+//      | sealed: Ed25519 IK_A (32) …                                  |
+//      | hybrid: ML-DSA-65 IK_A (1,952) ‖ both signatures (64, 3,309) |
+//      +--------------------------------------------------------------+
+//      | tag (16)                          | sealed bytes … ‖ tag (16)
 //
 // Source: docs/PROTOCOL.md section 6.
+#include "initial.h"
+
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <string.h>
 
 #include "internal.h"
 
-#define SUITE 1u
 #define FLAG_ONE_TIME_PREKEY 0x01u
-#define IDENTITY_AT 44u
-#define PAYLOAD_AT 92u
+#define FLAG_HYBRID 0x02u
+#define FLAG_RATCHET 0x04u
+#define FLAGS (FLAG_ONE_TIME_PREKEY | FLAG_HYBRID | FLAG_RATCHET)
+
+#define SIGNED_PREKEY_AT 4u
+#define ONE_TIME_PREKEY_AT 8u
+#define EPHEMERAL_AT 12u
+#define KEM_PREKEY_AT 44u // where the clear part of X3DH ends
+#define CIPHERTEXT_AT 48u
+
+#define CHUNK_JOBS 8u // ≈ 52 KB of stack; as many curve lanes as there are
+#define TEXT_BYTES (SP_INITIAL_OVERHEAD_MAX_BYTES - SP_TAG_BYTES + SP_AD_BYTES)
+
+_Static_assert(SP_INITIAL_OVERHEAD_MAX_BYTES == SP_INITIAL_CLEAR_MAX_BYTES +
+                                                    sizeof(struct sp_initial_identity) +
+                                                    2 * SP_TAG_BYTES,
+               "what the header says");
+_Static_assert(SP_TRANSCRIPT_MAX_BYTES <= TEXT_BYTES, "a transcript has room, too");
+
+static const uint8_t zero_nonce[SP_NONCE_BYTES]; // counter 0
 
 static void put_u32(uint8_t out[4], uint32_t value)
 {
@@ -37,158 +58,294 @@ static uint32_t get_u32(const uint8_t in[4])
     return (uint32_t)in[0] << 24 | (uint32_t)in[1] << 16 | (uint32_t)in[2] << 8 | in[3];
 }
 
-static const uint8_t zero_nonce[SP_NONCE_BYTES]; // counter 0, of either key
+// ---- layout -------------------------------------------------------------------------------------
 
-// Associated data of the payload: all that stands before it, then that of a message.
-static void encode_payload_ad(uint8_t ad[PAYLOAD_AT + SP_AD_BYTES], const uint8_t *message,
-                              const uint8_t sender[SP_MAILBOX_BYTES],
-                              const uint8_t recipient[SP_MAILBOX_BYTES])
+static size_t clear_bytes(enum sp_suite suite)
 {
-    memcpy(ad, message, PAYLOAD_AT);
-    sp_ad_encode(ad + PAYLOAD_AT, sender, recipient, SP_KIND_INITIAL, 0);
+    return suite == SP_SUITE_PQXDH ? SP_INITIAL_CLEAR_MAX_BYTES : KEM_PREKEY_AT;
 }
 
-static void encode_header(uint8_t out[IDENTITY_AT], const struct sp_x3dh_initiate_job *handshake)
+static size_t identity_bytes(bool is_hybrid)
 {
-    const struct sp_bundle *bundle = handshake->bundle;
-    out[0] = SUITE;
-    out[1] = bundle->has_one_time_prekey ? FLAG_ONE_TIME_PREKEY : 0;
-    out[2] = out[3] = 0;
-    put_u32(out + 4, bundle->signed_prekey_id);
-    put_u32(out + 8, bundle->has_one_time_prekey ? bundle->one_time_prekey_id : 0);
-    memcpy(out + 12, handshake->ephemeral_public, 32);
+    return is_hybrid ? sizeof(struct sp_initial_identity) : SP_KEY_BYTES;
 }
 
-static int seal_identity(uint8_t *message, const struct sp_x3dh_initiate_job *handshake)
+static size_t payload_at(enum sp_suite suite, bool is_hybrid)
 {
-    struct sp_aead_key key;
-    int error = sp_aead_key_init(&key, handshake->result.header_key);
-    if (error != 0)
-        return error;
-    const struct sp_aead_job job = {
-        .key = &key,
-        .nonce = zero_nonce,
-        .ad = message,
-        .ad_len = IDENTITY_AT,
-        .in = handshake->identity_key,
-        .out = message + IDENTITY_AT,
-        .len = 32,
-        .tag = message + IDENTITY_AT + 32,
-    };
-    error = sp_aead_seal_batch(&job, 1);
-    sp_aead_key_free(&key);
-    return error;
+    return clear_bytes(suite) + identity_bytes(is_hybrid) + SP_TAG_BYTES;
 }
 
-int sp_initial_seal(uint8_t *out, struct sp_session *s,
-                    const struct sp_x3dh_initiate_job *handshake, const uint8_t *in, size_t len)
+size_t sp_initial_overhead_bytes(enum sp_suite suite, bool is_hybrid)
 {
-    assert(s->initiator && len <= INT_MAX);
-    uint8_t ad[PAYLOAD_AT + SP_AD_BYTES];
-    int error = -EINVAL;
-    if (s->send_counter != 0)
-        goto cleanup;
-    encode_header(out, handshake);
-    error = seal_identity(out, handshake);
-    if (error != 0)
-        goto cleanup;
+    return payload_at(suite, is_hybrid) + SP_TAG_BYTES;
+}
 
-    encode_payload_ad(ad, out, s->local_mailbox, s->remote_mailbox);
-    const struct sp_aead_job job = {
-        .key = &s->send_key,
-        .nonce = zero_nonce,
-        .ad = ad,
-        .ad_len = sizeof(ad),
-        .in = in,
-        .out = out + PAYLOAD_AT,
-        .len = len,
-        .tag = out + PAYLOAD_AT + len,
-    };
-    s->send_counter = 1; // spent, whatever becomes of the message
-    error = sp_aead_seal_batch(&job, 1);
+uint8_t *sp_initial_kem_ciphertext(const uint8_t *message)
+{
+    return (uint8_t *)(uintptr_t)(message + CIPHERTEXT_AT);
+}
 
-cleanup:
-    if (error != 0)
-        memset(out, 0, len + SP_INITIAL_OVERHEAD_BYTES);
-    return error;
+static int decode(struct sp_initial_header *out, const uint8_t *in, size_t len)
+{
+    if (len < KEM_PREKEY_AT || (in[0] != SP_SUITE_X3DH && in[0] != SP_SUITE_PQXDH) ||
+        (in[1] & ~FLAGS) != 0 || in[2] != 0 || in[3] != 0)
+        return SP_HANDSHAKE_MALFORMED;
+    out->suite = in[0];
+    out->is_hybrid = (in[1] & FLAG_HYBRID) != 0;
+    out->is_ratchet = (in[1] & FLAG_RATCHET) != 0;
+    out->overhead_bytes = sp_initial_overhead_bytes(out->suite, out->is_hybrid);
+    if (len < out->overhead_bytes)
+        return SP_HANDSHAKE_MALFORMED;
+    out->signed_prekey_id = get_u32(in + SIGNED_PREKEY_AT);
+    out->one_time_prekey_id = get_u32(in + ONE_TIME_PREKEY_AT);
+    out->kem_prekey_id = out->suite == SP_SUITE_PQXDH ? get_u32(in + KEM_PREKEY_AT) : 0;
+    memcpy(out->ephemeral_public, in + EPHEMERAL_AT, 32);
+    // No prekey has the id 0.
+    const bool has_one_time = (in[1] & FLAG_ONE_TIME_PREKEY) != 0;
+    if (out->signed_prekey_id == 0 || has_one_time != (out->one_time_prekey_id != 0) ||
+        (out->suite == SP_SUITE_PQXDH) != (out->kem_prekey_id != 0))
+        return SP_HANDSHAKE_MALFORMED;
+    return 0;
 }
 
 int sp_initial_decode(struct sp_initial_header *out, const uint8_t *in, size_t len)
 {
     memset(out, 0, sizeof(*out));
-    if (len < SP_INITIAL_OVERHEAD_BYTES)
-        return SP_SESSION_TRUNCATED;
-    const bool one_time = in[1] == FLAG_ONE_TIME_PREKEY;
-    if (in[0] != SUITE || (in[1] & ~FLAG_ONE_TIME_PREKEY) != 0 || in[2] != 0 || in[3] != 0)
-        return SP_SESSION_FORGED;
-    if (one_time != (get_u32(in + 8) != 0))
-        return SP_SESSION_FORGED;
-    out->signed_prekey_id = get_u32(in + 4);
-    out->one_time_prekey_id = get_u32(in + 8);
-    memcpy(out->ephemeral_public, in + 12, 32);
-    return 0;
-}
-
-bool sp_initial_open_identity(uint8_t identity_key[32], const uint8_t header_key[32],
-                              const uint8_t *in, size_t len)
-{
-    struct sp_initial_header header;
-    struct sp_aead_key key;
-    bool ok;
-    memset(identity_key, 0, 32);
-    if (sp_initial_decode(&header, in, len) != 0 || sp_aead_key_init(&key, header_key) != 0)
-        return false;
-    const struct sp_aead_job job = {
-        .key = &key,
-        .nonce = zero_nonce,
-        .ad = in,
-        .ad_len = IDENTITY_AT,
-        .in = in + IDENTITY_AT,
-        .out = identity_key,
-        .len = 32,
-        .tag = (uint8_t *)(uintptr_t)(in + IDENTITY_AT + 32), // only read
-    };
-    (void)!sp_aead_open_batch(&job, 1, &ok);
-    sp_aead_key_free(&key);
-    return ok;
-}
-
-// What can be told without opening.
-static int check(const struct sp_session *s, const uint8_t *in, size_t len)
-{
-    struct sp_initial_header header;
-    const int error = sp_initial_decode(&header, in, len);
+    const int error = decode(out, in, len);
     if (error != 0)
-        return error;
-    return sp_window_accepts(s, 0) ? 0 : SP_SESSION_REPLAY;
-}
-
-int sp_initial_open(uint8_t *out, struct sp_session *s, const uint8_t *in, size_t len)
-{
-    uint8_t ad[PAYLOAD_AT + SP_AD_BYTES];
-    bool ok;
-    int error = check(s, in, len);
-    if (error != 0)
-        goto cleanup;
-    encode_payload_ad(ad, in, s->remote_mailbox, s->local_mailbox);
-    assert(len - SP_INITIAL_OVERHEAD_BYTES <= INT_MAX);
-    const struct sp_aead_job job = {
-        .key = &s->receive_key,
-        .nonce = zero_nonce,
-        .ad = ad,
-        .ad_len = sizeof(ad),
-        .in = in + PAYLOAD_AT,
-        .out = out,
-        .len = len - SP_INITIAL_OVERHEAD_BYTES,
-        .tag = (uint8_t *)(uintptr_t)(in + len - SP_TAG_BYTES), // only read
-    };
-    if (sp_aead_open_batch(&job, 1, &ok))
-        sp_window_mark(s, 0);
-    else
-        error = SP_SESSION_FORGED;
-
-cleanup:
-    if (error != 0 && len > SP_INITIAL_OVERHEAD_BYTES)
-        memset(out, 0, len - SP_INITIAL_OVERHEAD_BYTES);
+        memset(out, 0, sizeof(*out));
     return error;
+}
+
+static uint8_t *append(uint8_t *to, const void *bytes, size_t len)
+{
+    memcpy(to, bytes, len);
+    return to + len;
+}
+
+size_t sp_transcript_encode(uint8_t out[SP_TRANSCRIPT_MAX_BYTES], const uint8_t *message,
+                            const struct sp_handshake *handshake,
+                            const uint8_t initiator[SP_MAILBOX_BYTES],
+                            const uint8_t responder[SP_MAILBOX_BYTES])
+{
+    static const char label[] = "sealpost.v1 transcript";
+    uint8_t *to = append(out, label, sizeof(label) - 1);
+    to = append(to, message, clear_bytes(handshake->suite));
+    to = append(to, handshake->ad, handshake->ad_len);
+    to = append(to, initiator, SP_MAILBOX_BYTES);
+    to = append(to, responder, SP_MAILBOX_BYTES);
+    return (size_t)(to - out);
+}
+
+struct sp_aead_job sp_initial_identity_job(const struct sp_initial_header *header,
+                                           const uint8_t *message, const uint8_t header_key[32],
+                                           void *out)
+{
+    const size_t at = clear_bytes(header->suite), len = identity_bytes(header->is_hybrid);
+    return (struct sp_aead_job){
+        .raw_key = header_key,
+        .nonce = zero_nonce,
+        .ad = message,
+        .ad_len = at,
+        .in = message + at,
+        .out = out,
+        .len = len,
+        .tag = (uint8_t *)(uintptr_t)(message + at + len), // only read
+    };
+}
+
+// ---- sealing ------------------------------------------------------------------------------------
+
+// By job: a transcript first, then the payload's associated data.
+struct texts {
+    uint8_t of[CHUNK_JOBS][TEXT_BYTES];
+};
+
+static bool is_hybrid(const struct sp_initial_seal_job *job)
+{
+    return job->handshake->identity->ml_dsa.state != NULL;
+}
+
+static void encode_clear(const struct sp_initial_seal_job *job)
+{
+    const struct sp_initiate_job *handshake = job->handshake;
+    const struct sp_bundle *bundle = handshake->bundle;
+    uint8_t *out = job->out;
+    out[0] = (uint8_t)handshake->suite;
+    out[1] = (uint8_t)((bundle->has_one_time_prekey ? FLAG_ONE_TIME_PREKEY : 0) |
+                       (is_hybrid(job) ? FLAG_HYBRID : 0) |
+                       (job->session->mode == SP_SESSION_RATCHET ? FLAG_RATCHET : 0));
+    out[2] = out[3] = 0;
+    put_u32(out + SIGNED_PREKEY_AT, bundle->signed_prekey_id);
+    put_u32(out + ONE_TIME_PREKEY_AT, bundle->one_time_prekey_id);
+    memcpy(out + EPHEMERAL_AT, handshake->ephemeral_public, 32);
+    if (handshake->suite != SP_SUITE_PQXDH)
+        return;
+    put_u32(out + KEM_PREKEY_AT, bundle->kem_prekey->id);
+    memcpy(out + CIPHERTEXT_AT, handshake->kem_ciphertext, SP_ML_KEM_CIPHERTEXT_BYTES);
+}
+
+// All but the payload, the identity still readable. Errors: -EIO.
+static int write_fronts(struct sp_initial_seal_job *jobs, size_t count, struct texts *transcripts)
+{
+    struct sp_ed25519_job ed25519[CHUNK_JOBS] = {{0}};
+    struct sp_ml_dsa_job ml_dsa[CHUNK_JOBS] = {{0}};
+    size_t hybrids = 0;
+    for (size_t i = 0; i < count; i++) {
+        const struct sp_initiate_job *handshake = jobs[i].handshake;
+        const struct sp_identity *own = handshake->identity;
+        const struct sp_session *s = jobs[i].session;
+        struct sp_initial_identity *identity =
+            (void *)(jobs[i].out + clear_bytes(handshake->suite));
+        uint8_t *transcript = transcripts->of[hybrids];
+        assert(s->initiator && handshake->result == 0);
+        encode_clear(&jobs[i]);
+        memcpy(identity->ed25519, own->ed25519, 32);
+        if (!is_hybrid(&jobs[i]))
+            continue;
+        memcpy(identity->ml_dsa_65, sp_ml_dsa_key_public(&own->ml_dsa), SP_ML_DSA_PUBLIC_BYTES);
+        const size_t len = sp_transcript_encode(transcript, jobs[i].out, &handshake->handshake,
+                                                s->local_mailbox, s->remote_mailbox);
+        ed25519[hybrids] = (struct sp_ed25519_job){
+            .public_key = own->ed25519,
+            .seed = own->seed,
+            .message = transcript,
+            .message_len = len,
+            .signature = identity->ed25519_signature,
+        };
+        ml_dsa[hybrids++] = (struct sp_ml_dsa_job){
+            .key = &own->ml_dsa,
+            .message = transcript,
+            .message_len = len,
+            .signature = identity->ml_dsa_65_signature,
+        };
+    }
+    sp_ed25519_sign_batch(ed25519, hybrids);
+    return sp_ml_dsa_sign_batch(ml_dsa, hybrids);
+}
+
+static int seal_identities(struct sp_initial_seal_job *jobs, size_t count)
+{
+    struct sp_aead_job aead[CHUNK_JOBS];
+    for (size_t i = 0; i < count; i++) {
+        const struct sp_initiate_job *handshake = jobs[i].handshake;
+        const size_t at = clear_bytes(handshake->suite), len = identity_bytes(is_hybrid(&jobs[i]));
+        aead[i] = (struct sp_aead_job){
+            .raw_key = handshake->handshake.header_key,
+            .nonce = zero_nonce,
+            .ad = jobs[i].out,
+            .ad_len = at,
+            .in = jobs[i].out + at,
+            .out = jobs[i].out + at,
+            .len = len,
+            .tag = jobs[i].out + at + len,
+        };
+    }
+    return sp_aead_seal_batch(aead, count);
+}
+
+static void seal_payloads(struct sp_initial_seal_job *jobs, size_t count, struct texts *ad)
+{
+    struct sp_message_job messages[CHUNK_JOBS];
+    for (size_t i = 0; i < count; i++) {
+        const size_t at = payload_at(jobs[i].handshake->suite, is_hybrid(&jobs[i]));
+        memcpy(ad->of[i], jobs[i].out, at);
+        messages[i] = (struct sp_message_job){
+            .session = jobs[i].session,
+            .kind = SP_KIND_INITIAL,
+            .ad = ad->of[i],
+            .ad_prefix_len = at,
+            .in = jobs[i].in,
+            .out = jobs[i].out + at,
+            .len = jobs[i].len,
+            .tag = jobs[i].out + at + jobs[i].len,
+        };
+    }
+    sp_message_seal_batch(messages, count);
+    for (size_t i = 0; i < count; i++)
+        jobs[i].result = messages[i].result;
+}
+
+static void seal_chunk(struct sp_initial_seal_job *jobs, size_t count)
+{
+    struct texts texts;
+    int error = write_fronts(jobs, count, &texts);
+    if (error == 0)
+        error = seal_identities(jobs, count);
+    for (size_t i = 0; i < count; i++)
+        jobs[i].result = error;
+    if (error == 0)
+        seal_payloads(jobs, count, &texts);
+    for (size_t i = 0; i < count; i++) {
+        if (jobs[i].result != 0)
+            memset(jobs[i].out, 0,
+                   jobs[i].len +
+                       sp_initial_overhead_bytes(jobs[i].handshake->suite, is_hybrid(&jobs[i])));
+    }
+}
+
+void sp_initial_seal_batch(struct sp_initial_seal_job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i += CHUNK_JOBS)
+        seal_chunk(jobs + i, count - i < CHUNK_JOBS ? count - i : CHUNK_JOBS);
+}
+
+// ---- opening ------------------------------------------------------------------------------------
+
+// The payload of a message that was decoded.
+static struct sp_message_job payload_of(const struct sp_initial_open_job *job,
+                                        const struct sp_initial_header *header,
+                                        uint8_t ad[TEXT_BYTES])
+{
+    const size_t at = payload_at(header->suite, header->is_hybrid);
+    memcpy(ad, job->in, at);
+    return (struct sp_message_job){
+        .session = job->session,
+        .kind = SP_KIND_INITIAL,
+        .ad = ad,
+        .ad_prefix_len = at,
+        .in = job->in + at,
+        .out = job->out,
+        .len = job->len - header->overhead_bytes,
+        .tag = (uint8_t *)(uintptr_t)(job->in + job->len - SP_TAG_BYTES), // only read
+    };
+}
+
+// Forward secrecy: what led here cannot lead here again.
+static void destroy_one_time_secrets(struct sp_initial_open_job *job)
+{
+    if (job->one_time_prekey_secret != NULL)
+        sp_wipe(job->one_time_prekey_secret, SP_KEY_BYTES);
+    if (job->one_time_kem_key != NULL)
+        sp_ml_kem_key_free(job->one_time_kem_key);
+}
+
+static void open_chunk(struct sp_initial_open_job *jobs, size_t count)
+{
+    struct sp_message_job messages[CHUNK_JOBS];
+    struct sp_initial_open_job *job_of[CHUNK_JOBS];
+    struct texts ad;
+    size_t decoded = 0;
+    for (size_t i = 0; i < count; i++) {
+        struct sp_initial_header header;
+        assert(!jobs[i].session->initiator);
+        jobs[i].result = sp_initial_decode(&header, jobs[i].in, jobs[i].len);
+        if (jobs[i].result != 0)
+            continue;
+        job_of[decoded] = &jobs[i];
+        messages[decoded] = payload_of(&jobs[i], &header, ad.of[decoded]);
+        decoded++;
+    }
+    sp_message_open_batch(messages, decoded);
+    for (size_t k = 0; k < decoded; k++) {
+        job_of[k]->result = messages[k].result;
+        if (messages[k].result == 0)
+            destroy_one_time_secrets(job_of[k]);
+    }
+}
+
+void sp_initial_open_batch(struct sp_initial_open_job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i += CHUNK_JOBS)
+        open_chunk(jobs + i, count - i < CHUNK_JOBS ? count - i : CHUNK_JOBS);
 }

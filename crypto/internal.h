@@ -4,8 +4,7 @@
 
 #include "sealcrypto.h"
 
-#define SP_AD_BYTES 41u      // sender 16, recipient 16, kind 1, counter 8
-#define SP_X3DH_AD_BYTES 66u // two encoded keys
+#define SP_AD_BYTES 41u // sender 16, recipient 16, kind 1, counter 8
 
 enum sp_kind { SP_KIND_INITIAL = 1, SP_KIND_SESSION = 2 };
 
@@ -60,6 +59,10 @@ SP_MUST_CHECK bool sp_cpu_has_aesni(void);
 SP_MUST_CHECK bool sp_cpu_has_avx2(void);
 SP_MUST_CHECK bool sp_cpu_has_avx512(void);
 
+// Fetch what OpenSSL has of an algorithm. By sp_init only, under its lock. Errors: -EIO.
+SP_MUST_CHECK int sp_ml_kem_init(void);
+SP_MUST_CHECK int sp_ml_dsa_init(void);
+
 // nonce = 4 zero bytes ‖ counter (u64, big-endian). Source: docs/PROTOCOL.md section 6.
 void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);
 
@@ -67,9 +70,43 @@ void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);
 void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
                   const uint8_t recipient[SP_MAILBOX_BYTES], enum sp_kind kind, uint64_t counter);
 
-// The replay window: is this counter still acceptable?
-SP_MUST_CHECK bool sp_window_accepts(const struct sp_session *s, uint64_t counter);
+// A message on its way through its session, of either kind and mode: counter, key and associated
+// data are found, sealed or opened, and accounted for. Framing is the caller's.
+struct sp_message_job {
+    struct sp_session *session;
+    struct sp_receiving *receiving; // open: the epoch, or NULL for the session's own
+    enum sp_kind kind;
+    uint8_t *ad;          // what the kind adds in front, ad_prefix_len bytes; then room for 41 more
+    size_t ad_prefix_len; // 0 for a session message
+    const uint8_t *in;
+    uint8_t *out; // len bytes; equal to in or not overlapping it
+    size_t len;
+    uint8_t *tag;     // 16 B; written by seal, read by open
+    uint64_t counter; // out by seal, in by open; 0 for an initial message
+    int result;       // out
+};
+// result: 0, SP_SESSION_EXHAUSTED, -EINVAL (initial message, counter 0 is used already) or -EIO;
+// unless 0, out and tag are zeroed.
+void sp_message_seal_batch(struct sp_message_job *jobs, size_t count);
+// result: 0, SP_SESSION_REPLAY, SP_SESSION_AHEAD, SP_SESSION_FORGED; unless 0, out is zeroed. The
+// session changes only for what opened.
+void sp_message_open_batch(struct sp_message_job *jobs, size_t count);
+
+// The replay window (counter mode): is this counter still acceptable?
+SP_MUST_CHECK bool sp_window_accepts(const struct sp_receiving *r, uint64_t counter);
 // Mark an acceptable counter, after its message opened.
-void sp_window_mark(struct sp_session *s, uint64_t counter);
+void sp_window_mark(struct sp_receiving *r, uint64_t counter);
+
+// Keys of messages that a ratchet has passed by. Errors: NULL.
+struct sp_skipped *sp_skipped_create(uint32_t max);
+void sp_skipped_destroy(struct sp_skipped *store); // wipes; NULL is fine
+// False when the key is not there.
+SP_MUST_CHECK bool sp_skipped_find(const struct sp_skipped *store, uint64_t counter,
+                                   uint8_t message_key[32]);
+void sp_skipped_drop(struct sp_skipped *store, uint64_t counter);
+uint32_t sp_skipped_max(const struct sp_skipped *store);
+// Walk the chain from `from` up to `to`, keeping the keys on the way; `to - from` is at most the
+// store's max. The keys skipped longest ago make room.
+void sp_skipped_walk(struct sp_skipped *store, uint8_t chain[32], uint64_t from, uint64_t to);
 
 #endif

@@ -1,27 +1,217 @@
-// Sessions: two directional keys, counters that never repeat, a replay window. The thread that owns
-// the session. Only sp_session_init allocates. Source: docs/PROTOCOL.md sections 5 and 6.
+// Sessions: set-up, epochs, and the frame of a session message. The thread that owns the session.
+// Allocates in init, in rekey, and for the first message of an epoch. Source: docs/PROTOCOL.md
+// sections 5 and 6.
 //
 //     session message = session id (8) ‖ counter (u64) ‖ sealed bytes ‖ tag (16)
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
 #define HEADER_BYTES 16u // session id, counter
-#define CHUNK_JOBS 64u   // one AEAD call for so many messages, ≈ 9 KB of stack
+#define CHUNK_JOBS 64u
+#define INIT_JOBS 16u // as many as the widest hash has lanes
 
-static const char session_label[] = "sealpost.v1 session";
-#define SESSION_LABEL_BYTES (sizeof(session_label) - 1)
+#define LABEL_BYTES 19u // both have as many
+static const char counter_label[] = "sealpost.v1 session";
+static const char ratchet_label[] = "sealpost.v1 ratchet";
+static const char rekey_label[] = "sealpost.v1 rekey";
 
-struct chunk {
-    struct sp_aead_job aead[CHUNK_JOBS];
-    struct sp_session_job *job[CHUNK_JOBS]; // whose aead[] that is
-    uint8_t nonce[CHUNK_JOBS][SP_NONCE_BYTES];
-    uint8_t ad[CHUNK_JOBS][SP_AD_BYTES];
-    size_t count;
+static const uint8_t zero_salt[32];
+
+// What the KDFs give, in their order. Secrets.
+struct directions {
+    uint8_t key[2][32]; // A→B, B→A; of a ratchet the chain keys
+    uint8_t id[2][SP_SESSION_ID_BYTES];
+    uint8_t root[2][32]; // counter mode only
 };
+_Static_assert(sizeof(struct directions) == 144, "one run of bytes");
+
+struct epoch {
+    uint8_t key[32];
+    uint8_t id[SP_SESSION_ID_BYTES];
+    uint8_t root[32];
+};
+_Static_assert(sizeof(struct epoch) == 72, "one run of bytes");
+
+static struct sp_hkdf_job derivation(void *out, size_t out_len, const uint8_t secret[32],
+                                     const void *info, size_t info_len)
+{
+    return (struct sp_hkdf_job){
+        .salt = zero_salt,
+        .salt_len = sizeof(zero_salt),
+        .ikm = secret,
+        .ikm_len = 32,
+        .info = info,
+        .info_len = info_len,
+        .out = out,
+        .out_len = out_len,
+    };
+}
+
+static struct sp_hkdf_job next_epoch_derivation(struct epoch *out, const uint8_t root[32])
+{
+    return derivation(out, sizeof(*out), root, rekey_label, sizeof(rekey_label) - 1);
+}
+
+// ---- set-up -------------------------------------------------------------------------------------
+
+// Keys are prepared here, the only step of the set-up that is not a batch.
+static int take_directions(struct sp_session *s, const struct directions *d)
+{
+    const size_t send = s->initiator ? 0 : 1, receive = 1 - send;
+    struct sp_sending *sending = &s->sending;
+    struct sp_receiving *receiving = &s->receiving;
+    memcpy(sending->id, d->id[send], SP_SESSION_ID_BYTES);
+    memcpy(receiving->id, d->id[receive], SP_SESSION_ID_BYTES);
+    if (s->mode == SP_SESSION_RATCHET) {
+        memcpy(sending->secret, d->key[send], 32);
+        memcpy(receiving->secret, d->key[receive], 32);
+        return 0;
+    }
+    memcpy(sending->secret, d->root[send], 32);
+    memcpy(receiving->secret, d->root[receive], 32);
+    const int error = sp_aead_key_init(&sending->key, d->key[send]);
+    return error != 0 ? error : sp_aead_key_init(&receiving->key, d->key[receive]);
+}
+
+static int begin_session(const struct sp_session_init_job *job)
+{
+    struct sp_session *s = job->session;
+    memset(s, 0, sizeof(*s));
+    s->mode = job->mode;
+    s->initiator = job->initiator;
+    sp_mailbox_id(s->local_mailbox, &job->local);
+    sp_mailbox_id(s->remote_mailbox, &job->remote);
+    if (s->mode != SP_SESSION_RATCHET)
+        return 0;
+    s->receiving.skipped = sp_skipped_create(job->skipped_max);
+    return s->receiving.skipped == NULL ? -ENOMEM : 0;
+}
+
+static void init_chunk(struct sp_session_init_job *jobs, size_t count)
+{
+    uint8_t info[INIT_JOBS][LABEL_BYTES + SP_HANDSHAKE_AD_BYTES];
+    struct directions directions[INIT_JOBS];
+    struct epoch next[INIT_JOBS]; // of the direction received
+    struct sp_hkdf_job hkdf[INIT_JOBS] = {{0}};
+    for (size_t i = 0; i < count; i++) {
+        const struct sp_handshake *handshake = jobs[i].handshake;
+        const bool ratchet = jobs[i].mode == SP_SESSION_RATCHET;
+        memcpy(info[i], ratchet ? ratchet_label : counter_label, LABEL_BYTES);
+        memcpy(info[i] + LABEL_BYTES, handshake->ad, handshake->ad_len);
+        hkdf[i] = derivation(&directions[i],
+                             ratchet ? offsetof(struct directions, root) : sizeof(directions[i]),
+                             handshake->sk, info[i], LABEL_BYTES + handshake->ad_len);
+    }
+    int error = sp_hkdf_sha256_batch(hkdf, count);
+    size_t followed = 0;
+    for (size_t i = 0; i < count && error == 0; i++) {
+        if (jobs[i].mode == SP_SESSION_COUNTER)
+            hkdf[followed++] =
+                next_epoch_derivation(&next[i], directions[i].root[jobs[i].initiator ? 1 : 0]);
+    }
+    if (error == 0)
+        error = sp_hkdf_sha256_batch(hkdf, followed);
+    for (size_t i = 0; i < count; i++) {
+        struct sp_session *s = jobs[i].session;
+        jobs[i].result = begin_session(&jobs[i]);
+        if (jobs[i].result == 0)
+            jobs[i].result = error != 0 ? error : take_directions(s, &directions[i]);
+        if (jobs[i].result != 0)
+            sp_session_free(s);
+        else if (s->mode == SP_SESSION_COUNTER)
+            memcpy(s->receiving.next_id, next[i].id, SP_SESSION_ID_BYTES);
+    }
+    sp_wipe(directions, sizeof(directions));
+    sp_wipe(next, sizeof(next));
+}
+
+void sp_session_init_batch(struct sp_session_init_job *jobs, size_t count)
+{
+    for (size_t i = 0; i < count; i += INIT_JOBS)
+        init_chunk(jobs + i, count - i < INIT_JOBS ? count - i : INIT_JOBS);
+}
+
+static void forget_previous(struct sp_receiving *receiving)
+{
+    if (receiving->previous == NULL)
+        return;
+    sp_aead_key_free(&receiving->previous->key);
+    sp_wipe(receiving->previous, sizeof(*receiving->previous));
+    free(receiving->previous);
+    receiving->previous = NULL;
+}
+
+void sp_session_free(struct sp_session *s)
+{
+    sp_aead_key_free(&s->sending.key);
+    sp_aead_key_free(&s->receiving.key);
+    forget_previous(&s->receiving);
+    sp_skipped_destroy(s->receiving.skipped);
+    sp_wipe(s, sizeof(*s));
+}
+
+// ---- epochs (counter mode) ----------------------------------------------------------------------
+
+int sp_session_rekey(struct sp_session *s)
+{
+    struct sp_sending *sending = &s->sending;
+    struct sp_aead_key key;
+    struct epoch next;
+    if (s->mode == SP_SESSION_RATCHET)
+        return -EINVAL;
+    const struct sp_hkdf_job job = next_epoch_derivation(&next, sending->secret);
+    int error = sp_hkdf_sha256_batch(&job, 1);
+    if (error == 0)
+        error = sp_aead_key_init(&key, next.key);
+    if (error == 0) {
+        sp_aead_key_free(&sending->key);
+        sending->key = key;
+        memcpy(sending->id, next.id, sizeof(next.id));
+        memcpy(sending->secret, next.root, sizeof(next.root));
+        sending->counter = 0;
+        sending->epoch++;
+    }
+    sp_wipe(&next, sizeof(next));
+    return error;
+}
+
+// The epoch that follows the one received, and the id of the one after it.
+static int derive_following(struct sp_receiving *out, const struct sp_receiving *now)
+{
+    struct epoch next, after;
+    struct sp_hkdf_job job = next_epoch_derivation(&next, now->secret);
+    int error = sp_hkdf_sha256_batch(&job, 1);
+    job = next_epoch_derivation(&after, next.root);
+    if (error == 0)
+        error = sp_hkdf_sha256_batch(&job, 1);
+    memset(out, 0, sizeof(*out));
+    if (error == 0)
+        error = sp_aead_key_init(&out->key, next.key);
+    if (error == 0) {
+        memcpy(out->id, next.id, sizeof(next.id));
+        memcpy(out->secret, next.root, sizeof(next.root));
+        memcpy(out->next_id, after.id, sizeof(after.id));
+    }
+    sp_wipe(&next, sizeof(next));
+    sp_wipe(&after, sizeof(after));
+    return error;
+}
+
+static void follow(struct sp_receiving *receiving, const struct sp_receiving *next,
+                   struct sp_receiving *room)
+{
+    forget_previous(receiving);
+    *room = *receiving;
+    sp_wipe(room->secret, sizeof(room->secret)); // its next epoch is this one
+    *receiving = *next;
+    receiving->previous = room;
+}
+
+// ---- sealing ------------------------------------------------------------------------------------
 
 static void put_u64(uint8_t out[8], uint64_t value)
 {
@@ -39,168 +229,32 @@ static uint64_t get_u64(const uint8_t in[8])
     return value;
 }
 
-void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter)
-{
-    memset(nonce, 0, 4);
-    put_u64(nonce + 4, counter);
-}
-
-void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
-                  const uint8_t recipient[SP_MAILBOX_BYTES], enum sp_kind kind, uint64_t counter)
-{
-    memcpy(ad, sender, SP_MAILBOX_BYTES);
-    memcpy(ad + SP_MAILBOX_BYTES, recipient, SP_MAILBOX_BYTES);
-    ad[2 * SP_MAILBOX_BYTES] = (uint8_t)kind;
-    put_u64(ad + 2 * SP_MAILBOX_BYTES + 1, counter);
-}
-
-// ---- the replay window (RFC 6479: bits by counter modulo, nothing is ever shifted) --------------
-
-static uint64_t *window_word(struct sp_session *s, uint64_t counter)
-{
-    return &s->window[counter % SP_WINDOW_BITS / 64];
-}
-
-static uint64_t window_bit(uint64_t counter)
-{
-    return UINT64_C(1) << counter % 64;
-}
-
-bool sp_window_accepts(const struct sp_session *s, uint64_t counter)
-{
-    if (counter > s->receive_highest)
-        return true;
-    if (s->receive_highest - counter >= SP_WINDOW_BITS)
-        return false;
-    return (s->window[counter % SP_WINDOW_BITS / 64] & window_bit(counter)) == 0;
-}
-
-// Bits above receive_highest are those of counters that leave the window when it moves.
-static void move_window(struct sp_session *s, uint64_t highest)
-{
-    if (highest - s->receive_highest >= SP_WINDOW_BITS) {
-        memset(s->window, 0, sizeof(s->window));
-        s->receive_highest = highest;
-    }
-    while (s->receive_highest < highest) { // at most SP_WINDOW_BITS - 1 turns
-        s->receive_highest++;
-        *window_word(s, s->receive_highest) &= ~window_bit(s->receive_highest);
-    }
-}
-
-void sp_window_mark(struct sp_session *s, uint64_t counter)
-{
-    assert(sp_window_accepts(s, counter));
-    if (counter > s->receive_highest)
-        move_window(s, counter);
-    *window_word(s, counter) |= window_bit(counter);
-}
-
-// ---- set-up -------------------------------------------------------------------------------------
-
-int sp_session_init(struct sp_session *s, const struct sp_x3dh_result *x3dh, bool initiator,
-                    const uint8_t local_identity_key[32], const uint8_t remote_identity_key[32])
-{
-    static const uint8_t zero_salt[32];
-    uint8_t info[SESSION_LABEL_BYTES + SP_X3DH_AD_BYTES];
-    uint8_t keys[2 * SP_KEY_BYTES + 2 * SP_SESSION_ID_BYTES]; // A→B, B→A; id A→B, id B→A
-    memcpy(info, session_label, SESSION_LABEL_BYTES);
-    memcpy(info + SESSION_LABEL_BYTES, x3dh->ad, SP_X3DH_AD_BYTES);
-    const struct sp_hkdf_job job = {
-        .salt = zero_salt,
-        .salt_len = sizeof(zero_salt),
-        .ikm = x3dh->sk,
-        .ikm_len = sizeof(x3dh->sk),
-        .info = info,
-        .info_len = sizeof(info),
-        .out = keys,
-        .out_len = sizeof(keys),
-    };
-    const size_t send = initiator ? 0 : 1, receive = 1 - send;
-
-    memset(s, 0, sizeof(*s));
-    int error = sp_hkdf_sha256_batch(&job, 1);
-    if (error != 0)
-        goto cleanup;
-    error = sp_aead_key_init(&s->send_key, keys + send * SP_KEY_BYTES);
-    if (error != 0)
-        goto cleanup;
-    error = sp_aead_key_init(&s->receive_key, keys + receive * SP_KEY_BYTES);
-    if (error != 0)
-        goto cleanup;
-    const uint8_t *ids = keys + 2 * SP_KEY_BYTES;
-    memcpy(s->send_id, ids + send * SP_SESSION_ID_BYTES, SP_SESSION_ID_BYTES);
-    memcpy(s->receive_id, ids + receive * SP_SESSION_ID_BYTES, SP_SESSION_ID_BYTES);
-    sp_mailbox_id(s->local_mailbox, local_identity_key);
-    sp_mailbox_id(s->remote_mailbox, remote_identity_key);
-    s->initiator = initiator;
-
-cleanup:
-    if (error != 0)
-        sp_session_free(s);
-    sp_wipe(keys, sizeof(keys));
-    return error;
-}
-
-void sp_session_free(struct sp_session *s)
-{
-    sp_aead_key_free(&s->send_key);
-    sp_aead_key_free(&s->receive_key);
-    sp_wipe(s, sizeof(*s));
-}
-
-// ---- sealing ------------------------------------------------------------------------------------
-
-static void refuse_seal(struct sp_session_job *job, int result)
-{
-    memset(job->out, 0, job->len + SP_SESSION_OVERHEAD_BYTES);
-    job->result = result;
-}
-
-// Takes the counter: from here on it is spent, whatever becomes of the message.
-static void plan_seal(struct chunk *c, struct sp_session_job *job)
-{
-    struct sp_session *s = job->session;
-    assert(job->len <= INT_MAX);
-    if (s->initiator && s->send_counter == 0)
-        s->send_counter = 1; // 0 belongs to the initial message, sent or not
-    job->counter = s->send_counter;
-    if (s->send_counter == UINT64_MAX) {
-        refuse_seal(job, SP_SESSION_EXHAUSTED);
-        return;
-    }
-    s->send_counter++;
-
-    const size_t i = c->count++;
-    memcpy(job->out, s->send_id, SP_SESSION_ID_BYTES);
-    put_u64(job->out + SP_SESSION_ID_BYTES, job->counter);
-    sp_nonce_encode(c->nonce[i], job->counter);
-    sp_ad_encode(c->ad[i], s->local_mailbox, s->remote_mailbox, SP_KIND_SESSION, job->counter);
-    c->job[i] = job;
-    c->aead[i] = (struct sp_aead_job){
-        .key = &s->send_key,
-        .nonce = c->nonce[i],
-        .ad = c->ad[i],
-        .ad_len = SP_AD_BYTES,
-        .in = job->in,
-        .out = job->out + HEADER_BYTES,
-        .len = job->len,
-        .tag = job->out + HEADER_BYTES + job->len,
-    };
-}
-
 static void seal_chunk(struct sp_session_job *jobs, size_t count)
 {
-    struct chunk c;
-    c.count = 0;
-    for (size_t i = 0; i < count; i++)
-        plan_seal(&c, &jobs[i]);
-    const int error = sp_aead_seal_batch(c.aead, c.count);
-    for (size_t i = 0; i < c.count; i++) {
-        if (error == 0)
-            c.job[i]->result = 0;
-        else
-            refuse_seal(c.job[i], error);
+    struct sp_message_job messages[CHUNK_JOBS];
+    uint8_t ad[CHUNK_JOBS][SP_AD_BYTES];
+    for (size_t i = 0; i < count; i++) {
+        uint8_t *sealed = jobs[i].out + HEADER_BYTES;
+        messages[i] = (struct sp_message_job){
+            .session = jobs[i].session,
+            .kind = SP_KIND_SESSION,
+            .ad = ad[i],
+            .in = jobs[i].in,
+            .out = sealed,
+            .len = jobs[i].len,
+            .tag = sealed + jobs[i].len,
+        };
+    }
+    sp_message_seal_batch(messages, count);
+    for (size_t i = 0; i < count; i++) {
+        jobs[i].result = messages[i].result;
+        jobs[i].counter = messages[i].counter;
+        if (jobs[i].result != 0) {
+            memset(jobs[i].out, 0, jobs[i].len + SP_SESSION_OVERHEAD_BYTES);
+            continue;
+        }
+        memcpy(jobs[i].out, jobs[i].session->sending.id, SP_SESSION_ID_BYTES);
+        put_u64(jobs[i].out + SP_SESSION_ID_BYTES, jobs[i].counter);
     }
 }
 
@@ -212,76 +266,114 @@ void sp_session_seal_batch(struct sp_session_job *jobs, size_t count)
 
 // ---- opening ------------------------------------------------------------------------------------
 
-static void refuse_open(struct sp_session_job *job, enum sp_session_error error)
+struct open_chunk {
+    struct sp_message_job messages[CHUNK_JOBS];
+    struct sp_session_job *job[CHUNK_JOBS]; // whose messages[] that is
+    uint8_t ad[CHUNK_JOBS][SP_AD_BYTES];
+    size_t count;
+};
+
+static void refuse_open(struct sp_session_job *job, int result)
 {
     if (job->len > SP_SESSION_OVERHEAD_BYTES)
         memset(job->out, 0, job->len - SP_SESSION_OVERHEAD_BYTES);
-    job->result = error;
+    job->result = result;
 }
 
-// What can be told without opening.
-static int check(struct sp_session_job *job)
+static struct sp_message_job message_of(struct sp_session_job *job, struct sp_receiving *epoch,
+                                        uint8_t ad[SP_AD_BYTES])
 {
-    job->counter = 0;
-    if (job->len < SP_SESSION_OVERHEAD_BYTES)
-        return SP_SESSION_TRUNCATED;
-    assert(job->len - SP_SESSION_OVERHEAD_BYTES <= INT_MAX);
-    job->counter = get_u64(job->in + SP_SESSION_ID_BYTES);
-    if (memcmp(job->in, job->session->receive_id, SP_SESSION_ID_BYTES) != 0)
-        return SP_SESSION_UNKNOWN;
-    if (!sp_window_accepts(job->session, job->counter))
-        return SP_SESSION_REPLAY;
-    return 0;
-}
-
-static void plan_open(struct chunk *c, struct sp_session_job *job)
-{
-    struct sp_session *s = job->session;
-    const int error = check(job);
-    if (error != 0) {
-        refuse_open(job, error);
-        return;
-    }
-    const size_t i = c->count++;
-    sp_nonce_encode(c->nonce[i], job->counter);
-    sp_ad_encode(c->ad[i], s->remote_mailbox, s->local_mailbox, SP_KIND_SESSION, job->counter);
-    c->job[i] = job;
-    c->aead[i] = (struct sp_aead_job){
-        .key = &s->receive_key,
-        .nonce = c->nonce[i],
-        .ad = c->ad[i],
-        .ad_len = SP_AD_BYTES,
+    return (struct sp_message_job){
+        .session = job->session,
+        .receiving = epoch,
+        .kind = SP_KIND_SESSION,
+        .ad = ad,
         .in = job->in + HEADER_BYTES,
         .out = job->out,
         .len = job->len - SP_SESSION_OVERHEAD_BYTES,
         .tag = (uint8_t *)(uintptr_t)(job->in + job->len - SP_TAG_BYTES), // only read
+        .counter = job->counter,
     };
 }
 
-static void open_chunk(struct sp_session_job *jobs, size_t count)
+static void open_gathered(struct open_chunk *c)
 {
-    struct chunk c;
-    bool ok[CHUNK_JOBS];
-    c.count = 0;
-    for (size_t i = 0; i < count; i++)
-        plan_open(&c, &jobs[i]);
-    (void)!sp_aead_open_batch(c.aead, c.count, ok);
-    for (size_t i = 0; i < c.count; i++) {
-        struct sp_session_job *job = c.job[i];
-        // Asked again: an earlier message of this chunk may have taken the counter.
-        if (!ok[i])
-            refuse_open(job, SP_SESSION_FORGED);
-        else if (!sp_window_accepts(job->session, job->counter))
-            refuse_open(job, SP_SESSION_REPLAY);
-        else {
-            sp_window_mark(job->session, job->counter);
-            job->result = 0;
-        }
+    sp_message_open_batch(c->messages, c->count);
+    for (size_t i = 0; i < c->count; i++)
+        c->job[i]->result = c->messages[i].result;
+    c->count = 0;
+}
+
+// The first message of an epoch: followed only if it opens.
+static void open_following(struct sp_session_job *job)
+{
+    struct sp_receiving *receiving = &job->session->receiving, next;
+    struct sp_receiving *room = malloc(sizeof(*room));
+    uint8_t ad[SP_AD_BYTES];
+    if (room == NULL) {
+        refuse_open(job, -ENOMEM);
+        return;
+    }
+    const int error = derive_following(&next, receiving);
+    if (error != 0) {
+        free(room);
+        refuse_open(job, error);
+        return;
+    }
+    struct sp_message_job message = message_of(job, &next, ad);
+    sp_message_open_batch(&message, 1);
+    job->result = message.result;
+    if (message.result == 0) {
+        follow(receiving, &next, room);
+    } else {
+        sp_aead_key_free(&next.key);
+        free(room);
+    }
+    sp_wipe(&next, sizeof(next));
+}
+
+static bool is_id(const uint8_t a[SP_SESSION_ID_BYTES], const uint8_t b[SP_SESSION_ID_BYTES])
+{
+    return memcmp(a, b, SP_SESSION_ID_BYTES) == 0;
+}
+
+// The epoch a message belongs to, by its session id: the one received or the one before, else NULL.
+static struct sp_receiving *find_epoch(struct sp_receiving *receiving, const uint8_t *id)
+{
+    if (is_id(id, receiving->id))
+        return receiving;
+    return receiving->previous != NULL && is_id(id, receiving->previous->id) ? receiving->previous
+                                                                             : NULL;
+}
+
+static void plan_open(struct open_chunk *c, struct sp_session_job *job)
+{
+    struct sp_receiving *receiving = &job->session->receiving;
+    if (job->len < SP_SESSION_OVERHEAD_BYTES) {
+        refuse_open(job, SP_SESSION_TRUNCATED);
+        return;
+    }
+    job->counter = get_u64(job->in + SP_SESSION_ID_BYTES);
+    struct sp_receiving *epoch = find_epoch(receiving, job->in);
+    if (epoch != NULL) {
+        c->job[c->count] = job;
+        c->messages[c->count] = message_of(job, epoch, c->ad[c->count]);
+        c->count++;
+    } else if (job->session->mode == SP_SESSION_COUNTER && is_id(job->in, receiving->next_id)) {
+        open_gathered(c); // they point to the epochs as they are
+        open_following(job);
+    } else {
+        refuse_open(job, SP_SESSION_UNKNOWN);
     }
 }
 
 void sp_session_open_batch(struct sp_session_job *jobs, size_t count)
 {
-    for (size_t i = 0; i < count; i += CHUNK_JOBS)
-        open_chunk(jobs + i, count - i < CHUNK_JOBS ? count - i : CHUNK_JOBS);
+    struct open_chunk c;
+    for (size_t i = 0; i < count; i += CHUNK_JOBS) {
+        c.count = 0;
+        for (size_t k = i; k < count && k < i + CHUNK_JOBS; k++)
+            plan_open(&c, &jobs[k]);
+        open_gathered(&c);
+    }
 }

@@ -38,7 +38,7 @@ static void build_header(struct client *c, uint32_t payload_bytes, bool durable)
     memcpy(envelope.mailbox, c->partner->persona.mailbox, WIRE_MAILBOX_BYTES);
     // Eight random bytes and a count: unique, and nothing in it tells who sends.
     if (sp_random(envelope.message_id, 8) < 0)
-        memcpy(envelope.message_id, c->persona.key, 8);
+        memcpy(envelope.message_id, c->persona.identity.ed25519, 8);
     wire_encode_header(c->header, &envelope);
 }
 
@@ -69,7 +69,7 @@ static void fail_socket(struct shard *s, int error)
 void client_open(struct shard *s, struct client *c)
 {
     struct io_uring_sqe *sqe;
-    int err = persona_init(&c->persona, s->run_id, c->number), fd;
+    int err = persona_init(&c->persona, s->run_id, c->number, s->options->is_hybrid), fd;
 
     if (err < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "no identity could be made");
@@ -194,7 +194,7 @@ static void push_text(struct shard *s, struct client *c, const char *text, size_
 static void on_hello(struct shard *s, struct client *c, const struct user_control *m)
 {
     char text[USER_CONTROL_MAX_BYTES];
-    uint8_t signature[64];
+    struct persona_signatures signatures;
 
     if (c->state != CLIENT_GREETING)
         return;
@@ -205,36 +205,47 @@ static void on_hello(struct shard *s, struct client *c, const struct user_contro
         return;
     }
     c->one_time_limit = m->one_time_prekeys;
-    if (persona_sign_login(&c->persona, "register", m->challenge, signature) < 0) {
+    c->one_time_kem_limit = m->one_time_kem_prekeys;
+    if (persona_sign_login(&c->persona, "register", m->challenge, &signatures) < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "nothing can be signed");
         return;
     }
     c->state = CLIENT_REGISTERING;
-    push_text(s, c, text, user_control_encode_register(text, &c->persona, signature));
+    push_text(s, c, text, user_control_encode_register(text, &c->persona, &signatures));
 }
 
-static void publish(struct shard *s, struct client *c, bool with_signed, uint32_t count)
+// As many of each sort as one message takes; the rest follows with its answer.
+static void publish(struct shard *s, struct client *c, bool with_signed, uint32_t count,
+                    uint32_t kem_count)
 {
     char text[USER_CONTROL_MAX_BYTES];
     uint8_t keys[PERSONA_BATCH_MAX][32];
-    uint32_t first_id = 0;
+    struct persona_kem_prekey kem[PERSONA_KEM_BATCH_MAX];
+    struct user_control_prekeys prekeys = {
+        .with_signed = with_signed,
+        .keys = (const uint8_t(*)[32])keys,
+        .count = count < PERSONA_BATCH_MAX ? count : PERSONA_BATCH_MAX,
+        .kem = kem,
+        .kem_count = kem_count < PERSONA_KEM_BATCH_MAX ? kem_count : PERSONA_KEM_BATCH_MAX};
+    int err = 0;
 
-    if (count > PERSONA_BATCH_MAX)
-        count = PERSONA_BATCH_MAX;
-    if (count > 0 && persona_make_one_time(&c->persona, keys, count, &first_id) < 0) {
+    if (prekeys.count > 0)
+        err = persona_make_one_time(&c->persona, keys, prekeys.count, &prekeys.first_id);
+    if (err == 0 && prekeys.kem_count > 0)
+        err = persona_make_one_time_kem(&c->persona, kem, prekeys.kem_count);
+    if (err < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "no prekeys can be made");
         return;
     }
     c->is_publishing = true;
-    push_text(s, c, text,
-              user_control_encode_prekeys(text, &c->persona, with_signed,
-                                          (const uint8_t(*)[32])keys, first_id, count));
+    push_text(s, c, text, user_control_encode_prekeys(text, &c->persona, &prekeys));
 }
 
 static void on_registered(struct shard *s, struct client *c)
 {
     bool initiates = c->number % 2 == 0;
     uint32_t count = initiates ? 1 : shard_is_handshaking(s) ? c->one_time_limit : TALK_PREKEYS;
+    uint32_t kem_count = s->options->suite == SP_SUITE_PQXDH && !initiates ? 1 : 0;
 
     if (c->state != CLIENT_REGISTERING)
         return;
@@ -246,13 +257,20 @@ static void on_registered(struct shard *s, struct client *c)
     }
     if (count > c->one_time_limit)
         count = c->one_time_limit;
-    if (persona_make_signed_prekey(&c->persona, shard_is_handshaking(s) ? PERSONA_ONE_TIME_MAX
-                                                                        : TALK_PREKEYS_KEPT) < 0) {
+    if (persona_make_prekeys(&c->persona, s->options->suite,
+                             shard_is_handshaking(s) ? PERSONA_ONE_TIME_MAX : TALK_PREKEYS_KEPT) <
+        0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "no signed prekey can be made");
         return;
     }
     c->state = CLIENT_PUBLISHING;
-    publish(s, c, true, count);
+    publish(s, c, true, count, kem_count);
+}
+
+// What a stock lacks once it is half empty.
+static uint32_t lack(uint32_t stock, uint32_t limit)
+{
+    return stock <= limit / 2 ? limit - stock : 0;
 }
 
 void client_restock(struct shard *s, struct client *c)
@@ -260,9 +278,14 @@ void client_restock(struct shard *s, struct client *c)
     // What is handed out and not used yet still counts as stock here, so the relay's limit is
     // never exceeded.
     if (!shard_is_handshaking(s) || c->is_publishing || c->state != CLIENT_READY ||
-        c->number % 2 == 0 || c->persona.one_time_stock > c->one_time_limit / 2)
+        c->number % 2 == 0)
         return;
-    publish(s, c, false, c->one_time_limit - c->persona.one_time_stock);
+    uint32_t count = lack(c->persona.one_time_stock, c->one_time_limit);
+    uint32_t kem_count =
+        s->options->suite == SP_SUITE_PQXDH ? lack(c->persona.pq->stock, c->one_time_kem_limit) : 0;
+
+    if (count + kem_count > 0)
+        publish(s, c, false, count, kem_count);
 }
 
 static void on_published(struct shard *s, struct client *c)

@@ -88,6 +88,7 @@ struct client {
     bool with_one_time;      // this handshake's bundle had one
     bool needs_rearm;        // receive ended for want of buffers
     uint32_t one_time_limit; // the relay's
+    uint32_t one_time_kem_limit;
     uint64_t tls_began_ns, x3dh_began_ns;
     uint8_t upgrade_nonce[16];
     struct http_upgrade *upgrade; // only while UPGRADING

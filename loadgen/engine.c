@@ -78,7 +78,9 @@ static int init(struct shard *s)
 {
     // A whole envelope frame and a control message fit a chunk.
     uint32_t frame = s->options->payload_bytes + 256;
-    uint32_t chunk = frame > SHARD_CHUNK_BYTES ? frame : SHARD_CHUNK_BYTES;
+    uint32_t control =
+        options_are_post_quantum(s->options) ? SHARD_POST_QUANTUM_CHUNK_BYTES : SHARD_CHUNK_BYTES;
+    uint32_t chunk = frame > control ? frame : control;
     uint32_t buffers = power_of_two_from(s->client_count, 256, 4096);
     int err = ring_init(&s->ring, SQ_ENTRIES, s->client_count);
 

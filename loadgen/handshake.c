@@ -1,8 +1,10 @@
-// X3DH of the shard's pairs, batched over pairs. Public-key work takes hundreds of microseconds a
-// handshake, so each turn does a bounded number of them. Never allocates on the way but for the
-// prepared keys inside sp_session_init.
+// X3DH and PQXDH of the shard's pairs, batched over pairs. Public-key work takes tens to hundreds
+// of microseconds a handshake, milliseconds with a hybrid identity, so each turn does a bounded
+// number of them. Never allocates on the way but inside the library: prepared keys, post-quantum
+// work.
 #include "handshake.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,23 +15,72 @@
 
 #define RETRY_NS (20 * NS_PER_MS)
 #define ANSWER_BYTES (LEDGER_RECORD_BYTES + SP_SESSION_OVERHEAD_BYTES)
+// A ratchet's keys for messages that were overtaken: the relay keeps the order, so few are needed.
+#define SKIPPED_MAX 64u
+
+// ---- what waits ---------------------------------------------------------------------------------
+
+static int init_queue(struct handshake_queue *q, uint32_t capacity, size_t stride_bytes)
+{
+    *q = (struct handshake_queue){.stride_bytes = stride_bytes, .capacity = capacity};
+    q->clients = calloc(capacity, sizeof(*q->clients));
+    q->places = calloc(capacity, stride_bytes);
+    return q->clients && q->places ? 0 : -ENOMEM;
+}
+
+static void free_queue(struct handshake_queue *q)
+{
+    free(q->clients);
+    free(q->places);
+}
+
+// A client waits once at most in each queue, so there is always a place.
+static void *push(struct handshake_queue *q, struct client *c)
+{
+    uint32_t at = (q->head + q->count++) % q->capacity;
+
+    assert(q->count <= q->capacity);
+    q->clients[at] = c;
+    return q->places + at * q->stride_bytes;
+}
+
+static struct client *peek(const struct handshake_queue *q, uint32_t index, void **place)
+{
+    uint32_t at = (q->head + index) % q->capacity;
+
+    *place = q->places + at * q->stride_bytes;
+    return q->clients[at];
+}
+
+static void drop(struct handshake_queue *q, uint32_t count)
+{
+    q->head = (q->head + count) % q->capacity;
+    q->count -= count;
+}
 
 int handshake_init(struct shard *s)
 {
     struct handshakes *h = &s->handshakes;
+    const struct options *o = s->options;
+    int err;
 
-    if (s->options->mode == OPTIONS_IDLE)
+    if (o->mode == OPTIONS_IDLE)
         return 0;
-    h->bundles = calloc(s->client_count, sizeof *h->bundles);
-    h->initials = calloc(s->client_count, sizeof *h->initials);
-    return h->bundles && h->initials ? 0 : -ENOMEM;
+    h->initial_bytes =
+        LEDGER_RECORD_BYTES + (uint32_t)sp_initial_overhead_bytes(o->suite, o->is_hybrid);
+    err = init_queue(&h->bundles, s->client_count,
+                     options_are_post_quantum(o) ? sizeof(struct sp_bundle_storage)
+                                                 : sizeof(struct sp_bundle));
+    return err < 0 ? err : init_queue(&h->initials, s->client_count, h->initial_bytes);
 }
 
 void handshake_free(struct shard *s)
 {
-    free(s->handshakes.bundles);
-    free(s->handshakes.initials);
+    free_queue(&s->handshakes.bundles);
+    free_queue(&s->handshakes.initials);
 }
+
+// ---- what comes in ------------------------------------------------------------------------------
 
 static bool is_loading(const struct shard *s)
 {
@@ -39,7 +90,7 @@ static bool is_loading(const struct shard *s)
 static void ask(struct shard *s, struct client *c)
 {
     char text[USER_CONTROL_MAX_BYTES];
-    size_t len = user_control_encode_get_bundle(text, c->partner->persona.name);
+    size_t len = user_control_encode_get_bundle(text, c->partner->persona.name, s->options->suite);
 
     c->x3dh = CLIENT_X3DH_ASKED;
     uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
@@ -87,29 +138,42 @@ void handshake_on_refused(struct shard *s, struct client *c)
         fail(s, initiator, "the relay refused a message of it");
 }
 
-void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle *bundle)
+void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle_storage *bundle)
 {
-    struct handshakes *h = &s->handshakes;
+    struct handshake_queue *q = &s->handshakes.bundles;
 
     if (c->x3dh != CLIENT_X3DH_ASKED)
         return;
     c->x3dh = CLIENT_X3DH_BUNDLE;
-    h->bundles[h->bundle_count++] = (struct handshake_bundle){c, *bundle};
+    if (q->stride_bytes == sizeof(struct sp_bundle)) {
+        struct sp_bundle *copy = push(q, c);
+
+        *copy = bundle->bundle;
+        copy->kem_prekey = NULL; // not asked for, and no room for it
+        copy->ml_dsa = NULL;
+        return;
+    }
+    struct sp_bundle_storage *copy = push(q, c);
+
+    *copy = *bundle;
+    copy->bundle.kem_prekey = bundle->bundle.kem_prekey ? &copy->kem_prekey : NULL;
+    copy->bundle.ml_dsa = bundle->bundle.ml_dsa ? &copy->ml_dsa : NULL;
 }
 
 void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len)
 {
     struct handshakes *h = &s->handshakes;
 
-    if (c->state != CLIENT_READY || len != HANDSHAKE_INITIAL_BYTES || c->is_responding) {
+    if (c->state != CLIENT_READY || len != h->initial_bytes || c->is_responding) {
         s->tally.ledger.auth_fail++;
         pulse_add(&s->pulse.faults, 1);
         return;
     }
     c->is_responding = true;
-    h->initials[h->initial_count].client = c;
-    memcpy(h->initials[h->initial_count++].bytes, ciphertext, len);
+    memcpy(push(&h->initials, c), ciphertext, len);
 }
+
+// ---- the initiator ------------------------------------------------------------------------------
 
 static struct ledger_record make_record(const struct shard *s, const struct client *from)
 {
@@ -121,111 +185,183 @@ static struct ledger_record make_record(const struct shard *s, const struct clie
                                   .flags = LEDGER_FLAG_HANDSHAKE};
 }
 
-static bool renew_session(struct client *c, const struct sp_x3dh_result *x3dh, bool initiator)
+// A new session takes the place of the old one.
+static struct sp_session_init_job renewal(const struct shard *s, struct client *c,
+                                          const struct sp_handshake *handshake, bool initiator)
 {
     if (c->has_session)
         sp_session_free(&c->session);
-    c->has_session =
-        sp_session_init(&c->session, x3dh, initiator, c->persona.key, c->partner->persona.key) == 0;
-    return c->has_session;
+    c->has_session = false;
+    return (struct sp_session_init_job){.session = &c->session,
+                                        .handshake = handshake,
+                                        .initiator = initiator,
+                                        .local = sp_identity_public(&c->persona.identity),
+                                        .remote = sp_identity_public(&c->partner->persona.identity),
+                                        .mode = s->options->session,
+                                        .skipped_max = SKIPPED_MAX};
 }
 
-static void send_initial(struct shard *s, struct client *c, const struct sp_x3dh_initiate_job *job)
+// The initial messages of those whose bundle was good.
+static void send_initials(struct shard *s, struct client **clients,
+                          const struct sp_initiate_job **handshakes, uint32_t count)
 {
-    struct ledger_record record = make_record(s, c);
-    uint8_t plain[LEDGER_RECORD_BYTES], sealed[HANDSHAKE_INITIAL_BYTES];
+    static_assert(sizeof(uint8_t[HANDSHAKE_BATCH][HANDSHAKE_INITIAL_MAX_BYTES]) <= 256 * KIB,
+                  "a batch fits the stack");
+    uint8_t plain[HANDSHAKE_BATCH][LEDGER_RECORD_BYTES];
+    uint8_t sealed[HANDSHAKE_BATCH][HANDSHAKE_INITIAL_MAX_BYTES];
+    struct sp_session_init_job sessions[HANDSHAKE_BATCH];
+    struct sp_initial_seal_job seals[HANDSHAKE_BATCH];
 
-    if (!renew_session(c, &job->result, true)) {
-        shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
-        return;
-    }
-    ledger_encode_record(plain, &record);
-    if (sp_initial_seal(sealed, &c->session, job, plain, sizeof plain) < 0) {
-        shard_fail(s, SHARD_FAILURE_INTERNAL, "an initial message could not be sealed");
-        return;
-    }
-    c->x3dh = CLIENT_X3DH_INITIATED;
-    c->with_one_time = job->bundle->has_one_time_prekey;
-    uplink_push_envelope(s, c, WIRE_KIND_INITIAL, sealed, sizeof sealed);
-}
-
-static void initiate(struct shard *s, struct handshake_bundle *entries, uint32_t count)
-{
-    struct sp_x3dh_initiate_job jobs[HANDSHAKE_BATCH];
-    bool ok[HANDSHAKE_BATCH];
-
-    for (uint32_t i = 0; i < count; i++)
-        jobs[i] = (struct sp_x3dh_initiate_job){.identity_seed = entries[i].client->persona.seed,
-                                                .identity_key = entries[i].client->persona.key,
-                                                .bundle = &entries[i].bundle};
-    bool all = sp_x3dh_initiate_batch(jobs, count, ok);
     for (uint32_t i = 0; i < count; i++) {
-        struct client *c = entries[i].client;
+        struct ledger_record record = make_record(s, clients[i]);
+
+        ledger_encode_record(plain[i], &record);
+        sessions[i] = renewal(s, clients[i], &handshakes[i]->handshake, true);
+        seals[i] = (struct sp_initial_seal_job){.session = &clients[i]->session,
+                                                .handshake = handshakes[i],
+                                                .in = plain[i],
+                                                .len = LEDGER_RECORD_BYTES,
+                                                .out = sealed[i]};
+    }
+    sp_session_init_batch(sessions, count);
+    for (uint32_t i = 0; i < count; i++) {
+        clients[i]->has_session = sessions[i].result == 0;
+        if (!clients[i]->has_session) {
+            shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
+            return;
+        }
+    }
+    sp_initial_seal_batch(seals, count);
+    for (uint32_t i = 0; i < count; i++) {
+        if (seals[i].result != 0) {
+            shard_fail(s, SHARD_FAILURE_INTERNAL, "an initial message could not be sealed");
+            return;
+        }
+        clients[i]->x3dh = CLIENT_X3DH_INITIATED;
+        clients[i]->with_one_time = handshakes[i]->bundle->has_one_time_prekey;
+        uplink_push_envelope(s, clients[i], WIRE_KIND_INITIAL, sealed[i],
+                             s->handshakes.initial_bytes);
+    }
+}
+
+// A handshake that an sp_handshake_error ended, in words.
+static const char *reason(int result)
+{
+    switch (result) {
+    case SP_HANDSHAKE_SUITE:
+        return "the other side offers another suite or kind of identity";
+    case SP_HANDSHAKE_SIGNATURE:
+        return "a signature does not verify";
+    case SP_HANDSHAKE_POINT:
+        return "a key is no good point of the curve";
+    case SP_HANDSHAKE_KEM:
+        return "a KEM key is malformed";
+    case SP_HANDSHAKE_PREKEY:
+        return "its one-time prekey is unknown or used";
+    case SP_HANDSHAKE_MALFORMED:
+        return "the initial message is malformed";
+    case SP_HANDSHAKE_IDENTITY:
+        return "the initiator's identity does not open";
+    case SP_SESSION_REPLAY:
+    case SP_SESSION_FORGED:
+        return "the initial message does not open";
+    default:
+        return "the cryptography failed";
+    }
+}
+
+static void initiate(struct shard *s, uint32_t count)
+{
+    struct handshake_queue *q = &s->handshakes.bundles;
+    struct sp_initiate_job jobs[HANDSHAKE_BATCH];
+    const struct sp_initiate_job *good[HANDSHAKE_BATCH];
+    struct client *clients[HANDSHAKE_BATCH], *good_clients[HANDSHAKE_BATCH];
+    uint32_t good_count = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        void *bundle; // both kinds of place begin with it
+
+        clients[i] = peek(q, i, &bundle);
+        jobs[i] = (struct sp_initiate_job){.identity = &clients[i]->persona.identity,
+                                           .bundle = bundle,
+                                           .suite = s->options->suite};
+    }
+    sp_handshake_initiate_batch(jobs, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct client *c = clients[i];
 
         if (c->state == CLIENT_CLOSED)
             continue;
-        if (!all && !ok[i])
-            fail(s, c, "the bundle's signature or keys are wrong");
-        else if (memcmp(entries[i].bundle.identity_key, c->partner->persona.key, 32) != 0)
+        if (jobs[i].result != 0) {
+            fail(s, c, reason(jobs[i].result));
+        } else if (memcmp(jobs[i].bundle->identity_key, c->partner->persona.identity.ed25519, 32) !=
+                   0) {
             fail(s, c, "the bundle is somebody else's");
-        else
-            send_initial(s, c, &jobs[i]);
+        } else {
+            good_clients[good_count] = c;
+            good[good_count++] = &jobs[i];
+        }
     }
+    send_initials(s, good_clients, good, good_count);
+    drop(q, count);
     sp_wipe(jobs, sizeof jobs);
 }
 
-// What a responder needs before the batch: prekey secrets and the initiator's identity.
-struct respond_entry {
+// ---- the responder ------------------------------------------------------------------------------
+
+// One initial message on its way: what it names, and the secrets of that.
+struct response {
     struct client *client;
-    const uint8_t *message;
     struct sp_initial_header header;
-    uint8_t initiator_key[32];
+    uint8_t *one_time_secret;
+    struct sp_ml_kem_key one_time_kem; // empty unless the message names a one-time KEM prekey
+    uint8_t initiator_ml_dsa_65[SP_ML_DSA_PUBLIC_BYTES];
 };
 
-static const char *prepare(struct respond_entry *e, struct sp_x3dh_respond_job *job)
+static const char *prepare(const struct shard *s, struct response *r, const uint8_t *message,
+                           struct sp_respond_job *job)
 {
-    const struct persona *p = &e->client->persona;
-    const uint8_t *one_time = NULL;
-    uint8_t header_key[32];
-    bool is_open;
+    struct persona *p = &r->client->persona;
+    const struct sp_ml_kem_key *kem = NULL;
+    const struct sp_initial_header *header = &r->header;
 
-    if (sp_initial_decode(&e->header, e->message, HANDSHAKE_INITIAL_BYTES) != 0 ||
-        e->header.signed_prekey_id != PERSONA_SIGNED_PREKEY_ID)
+    if (sp_initial_decode(&r->header, message, s->handshakes.initial_bytes) != 0 ||
+        header->signed_prekey_id != PERSONA_SIGNED_PREKEY_ID ||
+        header->is_ratchet != (s->options->session == SP_SESSION_RATCHET))
         return "the initial message is malformed";
-    if (e->header.one_time_prekey_id != 0) {
-        one_time = persona_find_one_time(p, e->header.one_time_prekey_id);
-        if (!one_time)
-            return "its one-time prekey is unknown or used";
-    }
-    if (!sp_x3dh_header_key(header_key, p->signed_prekey_secret, e->header.ephemeral_public))
-        return "its ephemeral key is wrong";
-    is_open =
-        sp_initial_open_identity(e->initiator_key, header_key, e->message, HANDSHAKE_INITIAL_BYTES);
-    sp_wipe(header_key, sizeof header_key);
-    if (!is_open || memcmp(e->initiator_key, e->client->partner->persona.key, 32) != 0)
-        return "its sender's identity does not open";
-    *job = (struct sp_x3dh_respond_job){.identity_seed = p->seed,
-                                        .identity_key = p->key,
-                                        .signed_prekey_secret = p->signed_prekey_secret,
-                                        .one_time_prekey_secret = one_time,
-                                        .initiator_identity_key = e->initiator_key,
-                                        .ephemeral_public = e->header.ephemeral_public};
+    r->one_time_secret = persona_find_one_time(p, header->one_time_prekey_id);
+    if (header->one_time_prekey_id != 0 && !r->one_time_secret)
+        return "its one-time prekey is unknown or used";
+    if (header->suite == SP_SUITE_PQXDH)
+        kem = persona_find_kem(p, header->kem_prekey_id, &r->one_time_kem);
+    if (header->suite == SP_SUITE_PQXDH && !kem)
+        return "its KEM prekey is unknown or used";
+    *job = (struct sp_respond_job){
+        .identity = &p->identity,
+        .suite = s->options->suite,
+        .message = message,
+        .len = s->handshakes.initial_bytes,
+        .signed_prekey_secret = p->signed_prekey_secret,
+        .one_time_prekey_secret = r->one_time_secret,
+        .kem_key = kem,
+        .initiator_ml_dsa_65 = s->options->is_hybrid ? r->initiator_ml_dsa_65 : NULL,
+    };
     return NULL;
 }
 
-static const char *open_initial(struct shard *s, struct respond_entry *e,
-                                const struct sp_x3dh_respond_job *job)
+// Was it the partner's? Then its record counts, and the prekeys it used are gone.
+static const char *admit(struct shard *s, struct response *r, const struct sp_respond_job *job,
+                         const uint8_t plain[LEDGER_RECORD_BYTES])
 {
-    struct client *c = e->client;
+    struct client *c = r->client;
     struct ledger_record record;
-    uint8_t plain[LEDGER_RECORD_BYTES];
 
-    if (!renew_session(c, &job->result, false))
-        return "no session could be made";
-    if (sp_initial_open(plain, &c->session, e->message, HANDSHAKE_INITIAL_BYTES) != 0)
-        return "the initial message does not open";
-    if (e->header.one_time_prekey_id != 0)
-        persona_drop_one_time(&c->persona, e->header.one_time_prekey_id);
+    if (memcmp(job->initiator_ed25519, c->partner->persona.identity.ed25519, 32) != 0)
+        return "the initial message is somebody else's";
+    if (r->header.one_time_prekey_id != 0)
+        persona_drop_one_time(&c->persona, r->header.one_time_prekey_id);
+    if (r->header.kem_prekey_id != 0)
+        persona_drop_kem(&c->persona, r->header.kem_prekey_id);
     ledger_decode_record(&record, plain);
     if (ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number, c->number,
                      false) != LEDGER_IN_ORDER)
@@ -233,33 +369,22 @@ static const char *open_initial(struct shard *s, struct respond_entry *e,
     return NULL;
 }
 
-static void answer(struct shard *s, struct respond_entry *entries,
-                   const struct sp_x3dh_respond_job *responds, bool all, const bool *ok,
-                   uint32_t count)
+static void answer(struct shard *s, struct client **clients, uint32_t count)
 {
     struct sp_session_job jobs[HANDSHAKE_BATCH];
     uint8_t sealed[HANDSHAKE_BATCH][ANSWER_BYTES];
-    struct client *clients[HANDSHAKE_BATCH];
-    uint32_t answers = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct client *c = entries[i].client;
-        const char *why = all || ok[i] ? open_initial(s, &entries[i], &responds[i]) : "X3DH failed";
-        struct ledger_record record = make_record(s, c);
+        struct ledger_record record = make_record(s, clients[i]);
 
-        if (why) {
-            fail(s, c->partner, why);
-            continue;
-        }
-        ledger_encode_record(sealed[answers] + 16, &record);
-        jobs[answers] = (struct sp_session_job){.session = &c->session,
-                                                .in = sealed[answers] + 16,
-                                                .len = LEDGER_RECORD_BYTES,
-                                                .out = sealed[answers]};
-        clients[answers++] = c;
+        ledger_encode_record(sealed[i] + 16, &record);
+        jobs[i] = (struct sp_session_job){.session = &clients[i]->session,
+                                          .in = sealed[i] + 16,
+                                          .len = LEDGER_RECORD_BYTES,
+                                          .out = sealed[i]};
     }
-    sp_session_seal_batch(jobs, answers);
-    for (uint32_t i = 0; i < answers; i++) {
+    sp_session_seal_batch(jobs, count);
+    for (uint32_t i = 0; i < count; i++) {
         if (jobs[i].result != 0)
             shard_fail(s, SHARD_FAILURE_INTERNAL, "an answer could not be sealed");
         uplink_push_envelope(s, clients[i], WIRE_KIND_SESSION, sealed[i], ANSWER_BYTES);
@@ -268,32 +393,85 @@ static void answer(struct shard *s, struct respond_entry *entries,
     }
 }
 
-static void respond(struct shard *s, const struct handshake_initial *initials, uint32_t count)
+// Open the payloads of those whose key agreement held, and answer.
+static void conclude(struct shard *s, struct response *responses, const struct sp_respond_job *jobs,
+                     uint32_t count)
 {
-    struct respond_entry entries[HANDSHAKE_BATCH];
-    struct sp_x3dh_respond_job jobs[HANDSHAKE_BATCH];
-    bool ok[HANDSHAKE_BATCH];
+    uint8_t plain[HANDSHAKE_BATCH][LEDGER_RECORD_BYTES];
+    struct sp_session_init_job sessions[HANDSHAKE_BATCH];
+    struct sp_initial_open_job opens[HANDSHAKE_BATCH];
+    struct client *clients[HANDSHAKE_BATCH];
+    uint32_t at[HANDSHAKE_BATCH], good = 0, answers = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct client *c = responses[i].client;
+
+        if (jobs[i].result != 0) {
+            fail(s, c->partner, reason(jobs[i].result));
+            continue;
+        }
+        sessions[good] = renewal(s, c, &jobs[i].handshake, false);
+        opens[good] = (struct sp_initial_open_job){
+            .session = &c->session,
+            .in = jobs[i].message,
+            .len = jobs[i].len,
+            .out = plain[good],
+            .one_time_prekey_secret = responses[i].one_time_secret,
+            .one_time_kem_key = responses[i].one_time_kem.state ? &responses[i].one_time_kem : NULL,
+        };
+        at[good++] = i;
+    }
+    sp_session_init_batch(sessions, good);
+    for (uint32_t k = 0; k < good; k++) {
+        responses[at[k]].client->has_session = sessions[k].result == 0;
+        if (sessions[k].result != 0) {
+            shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
+            return;
+        }
+    }
+    sp_initial_open_batch(opens, good);
+    for (uint32_t k = 0; k < good; k++) {
+        struct response *r = &responses[at[k]];
+        const char *why =
+            opens[k].result != 0 ? reason(opens[k].result) : admit(s, r, &jobs[at[k]], plain[k]);
+
+        if (why)
+            fail(s, r->client->partner, why);
+        else
+            clients[answers++] = r->client;
+    }
+    answer(s, clients, answers);
+}
+
+static void respond(struct shard *s, uint32_t count)
+{
+    struct handshake_queue *q = &s->handshakes.initials;
+    struct response responses[HANDSHAKE_BATCH];
+    struct sp_respond_job jobs[HANDSHAKE_BATCH];
     uint32_t prepared = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct respond_entry *e = &entries[prepared];
+        struct response *r = &responses[prepared];
+        void *message;
         const char *why;
 
-        *e = (struct respond_entry){.client = initials[i].client, .message = initials[i].bytes};
-        e->client->is_responding = false;
-        if (e->client->state == CLIENT_CLOSED)
+        *r = (struct response){.client = peek(q, i, &message)};
+        r->client->is_responding = false;
+        if (r->client->state == CLIENT_CLOSED)
             continue;
-        why = prepare(e, &jobs[prepared]);
+        why = prepare(s, r, message, &jobs[prepared]);
         if (why)
-            fail(s, e->client->partner, why);
+            fail(s, r->client->partner, why);
         else
             prepared++;
     }
     if (prepared > 0) {
-        bool all = sp_x3dh_respond_batch(jobs, prepared, ok);
-
-        answer(s, entries, jobs, all, ok, prepared);
+        sp_handshake_respond_batch(jobs, prepared);
+        conclude(s, responses, jobs, prepared);
     }
+    for (uint32_t i = 0; i < prepared; i++)
+        sp_ml_kem_key_free(&responses[i].one_time_kem);
+    drop(q, count);
     sp_wipe(jobs, sizeof jobs);
 }
 
@@ -328,23 +506,17 @@ void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns
 
 bool handshake_is_waiting(const struct shard *s)
 {
-    return s->handshakes.bundle_count > 0 || s->handshakes.initial_count > 0;
+    return s->handshakes.bundles.count > 0 || s->handshakes.initials.count > 0;
 }
 
 void handshake_flush(struct shard *s)
 {
     struct handshakes *h = &s->handshakes;
-    uint32_t count = h->bundle_count < HANDSHAKE_BATCH ? h->bundle_count : HANDSHAKE_BATCH;
+    uint32_t bundles = h->bundles.count < HANDSHAKE_BATCH ? h->bundles.count : HANDSHAKE_BATCH;
+    uint32_t initials = h->initials.count < HANDSHAKE_BATCH ? h->initials.count : HANDSHAKE_BATCH;
 
-    if (count > 0) {
-        initiate(s, h->bundles, count);
-        h->bundle_count -= count;
-        memmove(h->bundles, h->bundles + count, h->bundle_count * sizeof *h->bundles);
-    }
-    count = h->initial_count < HANDSHAKE_BATCH ? h->initial_count : HANDSHAKE_BATCH;
-    if (count > 0) {
-        respond(s, h->initials, count);
-        h->initial_count -= count;
-        memmove(h->initials, h->initials + count, h->initial_count * sizeof *h->initials);
-    }
+    if (bundles > 0)
+        initiate(s, bundles);
+    if (initials > 0)
+        respond(s, initials);
 }

@@ -1,6 +1,7 @@
-// X3DH between the two users of a pair, through the relay: bundle → verify → initial message →
-// respond → answer. The public-key work of a turn is done in batches over all pairs, a bounded
-// number each turn, so that received messages wait milliseconds at most. Thread: the shard's.
+// X3DH or PQXDH between the two users of a pair, through the relay: bundle → verify → initial
+// message → respond → answer. The public-key work of a turn is done in batches over all pairs, a
+// bounded number each turn, so that received messages wait milliseconds at most. Thread: the
+// shard's.
 #ifndef SEALPOST_HANDSHAKE_H
 #define SEALPOST_HANDSHAKE_H
 
@@ -13,26 +14,23 @@
 
 struct shard;
 
-#define HANDSHAKE_BATCH 32u // of each side, each turn: about 10 ms
+#define HANDSHAKE_BATCH 32u // of each side, each turn
 // The initial message carries a ledger record.
-#define HANDSHAKE_INITIAL_BYTES (LEDGER_RECORD_BYTES + SP_INITIAL_OVERHEAD_BYTES)
+#define HANDSHAKE_INITIAL_MAX_BYTES (LEDGER_RECORD_BYTES + SP_INITIAL_OVERHEAD_MAX_BYTES)
 
-struct handshake_bundle {
-    struct client *client;
-    struct sp_bundle bundle;
+// Clients whose bundles or initial messages wait, in their order: a ring with a place for each
+// client, each place with `stride_bytes` of what came.
+struct handshake_queue {
+    struct client **clients;
+    uint8_t *places;
+    size_t stride_bytes;
+    uint32_t head, count, capacity;
 };
 
-struct handshake_initial {
-    struct client *client;
-    uint8_t bytes[HANDSHAKE_INITIAL_BYTES];
-};
-
-// Bounded by one entry for each client.
 struct handshakes {
-    struct handshake_bundle *bundles;
-    uint32_t bundle_count;
-    struct handshake_initial *initials;
-    uint32_t initial_count;
+    struct handshake_queue bundles;  // struct sp_bundle, or struct sp_bundle_storage
+    struct handshake_queue initials; // whole messages, all of initial_bytes
+    uint32_t initial_bytes;
 };
 
 // Errors: -ENOMEM.
@@ -40,7 +38,7 @@ NODISCARD int handshake_init(struct shard *s);
 void handshake_free(struct shard *s);
 // The even user of a pair asks for its partner's bundle.
 void handshake_begin(struct shard *s, struct client *c);
-void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle *bundle);
+void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle_storage *bundle);
 void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len);
 // The answer opened at the initiator.
 void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns);

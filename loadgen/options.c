@@ -21,6 +21,9 @@ enum {
     KEY_ARRIVAL,
     KEY_DURABLE,
     KEY_ANONYMOUS,
+    KEY_SUITE,
+    KEY_AUTH,
+    KEY_SESSION,
     KEY_PIN,
     KEY_SOURCES,
     KEY_CA,
@@ -43,6 +46,8 @@ static const char doc[] =
     "      open loop over TLS, 20,000 envelopes a second in all\n"
     "  sealpost-load ws://127.0.0.1:8080 -m handshake -c 200\n"
     "      X3DH handshakes a second (the relay's --bundle-rate must allow it)\n"
+    "  sealpost-load ws://127.0.0.1:8080 --suite pqxdh --auth hybrid --session ratchet\n"
+    "      post-quantum key agreement and identities, forward secrecy for each message\n"
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
     "\n"
@@ -62,32 +67,40 @@ static const struct argp_option option_table[] = {
     {"durable", KEY_DURABLE, 0, 0, "Durable envelopes, acknowledged by the recipient", 1},
     {"idle-anonymous", KEY_ANONYMOUS, 0, 0, "Idle: upgrade only, no login", 1},
     {"seed", KEY_SEED, "N", 0, "Of schedule and payload filler; keys are always random (1)", 1},
-    {0, 0, 0, 0, "Time:", 2},
-    {"duration", 'd', "TIME", 0, "Measured window (10 s)", 2},
-    {"warmup", KEY_WARMUP, "TIME", 0, "Load before the window (1 s)", 2},
-    {"drain", KEY_DRAIN, "TIME", 0, "Longest wait for what is still under way (2 s)", 2},
+    {0, 0, 0, 0, "Cryptography:", 2},
+    {"suite", KEY_SUITE, "SUITE", 0, "Handshakes: x3dh (default) or pqxdh (with ML-KEM-768)", 2},
+    {"auth", KEY_AUTH, "KIND", 0,
+     "Identities: ed25519 (default) or hybrid (with ML-DSA-65, both must verify)", 2},
+    {"session", KEY_SESSION, "MODE", 0,
+     "Sessions: counter (default) or ratchet (a fresh key for each message)", 2},
+    {0, 0, 0, 0, "Time:", 3},
+    {"duration", 'd', "TIME", 0, "Measured window (10 s)", 3},
+    {"warmup", KEY_WARMUP, "TIME", 0, "Load before the window (1 s)", 3},
+    {"drain", KEY_DRAIN, "TIME", 0, "Longest wait for what is still under way (2 s)", 3},
     {"setup-timeout", KEY_SETUP_TIMEOUT, "TIME", 0,
-     "Longest time until all users are ready (20 s and 5 ms for each connection)", 2},
-    {0, 0, 0, 0, "Generator:", 3},
-    {"threads", 't', "N", 0, "Threads, a ring each (1)", 3},
-    {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 3},
+     "Longest time until all users are ready (20 s and 5 ms for each connection, with post-quantum "
+     "keys 20 ms)",
+     3},
+    {0, 0, 0, 0, "Generator:", 4},
+    {"threads", 't', "N", 0, "Threads, a ring each (1)", 4},
+    {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 4},
     {"source-addresses", KEY_SOURCES, "N|auto", 0,
-     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 3},
-    {0, 0, 0, 0, "TLS:", 4},
-    {"ca", KEY_CA, "FILE", 0, "Certificates to verify a wss relay with (PEM)", 4},
-    {"insecure", KEY_INSECURE, 0, 0, "Do not verify the relay's certificate", 4},
-    {0, 0, 0, 0, "Output:", 5},
-    {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 5},
-    {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 5},
-    {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 5},
-    {"quiet", 'q', 0, 0, "Only errors", 5},
+     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 4},
+    {0, 0, 0, 0, "TLS:", 5},
+    {"ca", KEY_CA, "FILE", 0, "Certificates to verify a wss relay with (PEM)", 5},
+    {"insecure", KEY_INSECURE, 0, 0, "Do not verify the relay's certificate", 5},
+    {0, 0, 0, 0, "Output:", 6},
+    {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 6},
+    {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 6},
+    {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 6},
+    {"quiet", 'q', 0, 0, "Only errors", 6},
     {0},
 };
 
 struct parse {
     struct options *o;
     char *reason;
-    bool has_in_flight, has_rate, has_arrival, has_payload;
+    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
 };
 
 PRINTF_LIKE(2, 3) static int refuse(struct parse *p, const char *format, ...)
@@ -175,6 +188,34 @@ static int parse_word(struct parse *p, const char *option, const char *text,
 
 static const char *const mode_names[] = {"talk", "handshake", "idle"};
 static const char *const arrival_names[] = {"constant", "poisson"};
+static const char *const suite_names[] = {"x3dh", "pqxdh"}; // from SP_SUITE_X3DH on
+static const char *const auth_names[] = {"ed25519", "hybrid"};
+static const char *const session_names[] = {"counter", "ratchet"};
+
+static int parse_cryptography(struct parse *p, int key, char *arg)
+{
+    struct options *o = p->o;
+    int word = 0, err;
+
+    switch (key) {
+    case KEY_SUITE:
+        p->has_suite = true;
+        err = parse_word(p, "suite", arg, suite_names, COUNT_OF(suite_names), &word);
+        o->suite = (enum sp_suite)(word + SP_SUITE_X3DH);
+        return err;
+    case KEY_AUTH:
+        err = parse_word(p, "auth", arg, auth_names, COUNT_OF(auth_names), &word);
+        o->is_hybrid = word == 1;
+        return err;
+    case KEY_SESSION:
+        p->has_session = true;
+        err = parse_word(p, "session", arg, session_names, COUNT_OF(session_names), &word);
+        o->session = (enum sp_session_mode)word;
+        return err;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
 
 static int parse_load(struct parse *p, int key, char *arg)
 {
@@ -290,6 +331,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return 0;
     }
     err = parse_load(p, key, arg);
+    if (err == ARGP_ERR_UNKNOWN)
+        err = parse_cryptography(p, key, arg);
     return err == ARGP_ERR_UNKNOWN ? parse_rest(p, key, arg) : err;
 }
 
@@ -304,6 +347,10 @@ static int check_mode(struct parse *p)
         return refuse(p, "--in-flight is the closed loop, --rate the open one; give one of them");
     if (p->has_arrival && !p->has_rate)
         return refuse(p, "--arrival belongs to --rate");
+    if (o->mode == OPTIONS_IDLE && (p->has_suite || p->has_session))
+        return refuse(p, "--suite and --session belong to --mode talk and handshake");
+    if (o->idle_anonymous && o->is_hybrid)
+        return refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return refuse(p, "--idle-anonymous belongs to --mode idle");
     if (o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
@@ -329,7 +376,8 @@ static int check(struct parse *p)
     if (o->ca_file && o->insecure)
         return refuse(p, "--ca verifies the relay and --insecure does not; give one of them");
     if (o->setup_timeout_ns == 0)
-        o->setup_timeout_ns = 20 * NS_PER_S + o->connections * 5 * NS_PER_MS;
+        o->setup_timeout_ns =
+            20 * NS_PER_S + o->connections * (options_are_post_quantum(o) ? 20 : 5) * NS_PER_MS;
     if (o->quiet)
         o->progress_ns = 0;
     return 0;
@@ -343,6 +391,8 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
 
     *o = (struct options){
         .mode = OPTIONS_TALK,
+        .suite = SP_SUITE_X3DH,
+        .session = SP_SESSION_COUNTER,
         .connections = 100,
         .in_flight = 1,
         .payload_bytes = 256,
@@ -373,4 +423,19 @@ const char *options_mode_name(enum options_mode mode)
 const char *options_arrival_name(enum plan_arrival arrival)
 {
     return arrival_names[arrival];
+}
+
+const char *options_suite_name(enum sp_suite suite)
+{
+    return suite_names[suite - SP_SUITE_X3DH];
+}
+
+const char *options_auth_name(bool is_hybrid)
+{
+    return auth_names[is_hybrid];
+}
+
+const char *options_session_name(enum sp_session_mode mode)
+{
+    return session_names[mode];
 }

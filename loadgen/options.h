@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "plan.h"
+#include "sealcrypto.h"
 #include "units.h"
 
 #define OPTIONS_REASON_BYTES 256u
@@ -32,6 +33,9 @@ struct options {
     uint32_t payload_bytes; // plaintext
     bool durable;
     bool idle_anonymous;
+    enum sp_suite suite;
+    bool is_hybrid; // identities: ML-DSA-65 beside Ed25519
+    enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
     uint32_t threads;
@@ -55,5 +59,14 @@ NODISCARD int options_parse(struct options *o, int argc, char **argv,
 
 const char *options_mode_name(enum options_mode mode);
 const char *options_arrival_name(enum plan_arrival arrival);
+const char *options_suite_name(enum sp_suite suite);
+const char *options_auth_name(bool is_hybrid);
+const char *options_session_name(enum sp_session_mode mode);
+
+// Keys of the run need post-quantum algorithms: messages with keys in them are larger.
+static inline bool options_are_post_quantum(const struct options *o)
+{
+    return o->suite == SP_SUITE_PQXDH || o->is_hybrid;
+}
 
 #endif

@@ -24,6 +24,7 @@
 #include "timer.h"
 #include "tls.h"
 #include "uplink.h"
+#include "user_control.h"
 
 // Connections between connect and the end of their log-in at a time, in each shard: the relay's
 // listen queue and its handshake objects are bounded.
@@ -32,6 +33,7 @@
 #define SHARD_TURN_COMPLETIONS 256u
 // Pieces of 8 KiB for control messages, carried frames; more if the payload needs more.
 #define SHARD_CHUNK_BYTES (8u * KIB)
+#define SHARD_POST_QUANTUM_CHUNK_BYTES (USER_CONTROL_MAX_BYTES + 1u * KIB)
 #define SHARD_FAILURE_BYTES 256u
 // Open loop: envelopes waiting behind a send of their connection; one more is not sent (counted).
 #define SHARD_BACKLOG 64u

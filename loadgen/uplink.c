@@ -181,9 +181,9 @@ void uplink_push_ack(struct shard *s, struct client *c, const uint8_t message_id
 void uplink_push_envelope(struct shard *s, struct client *c, uint8_t kind,
                           const uint8_t *ciphertext, size_t len)
 {
-    uint8_t envelope[WIRE_HEADER_BYTES + HANDSHAKE_INITIAL_BYTES];
+    uint8_t envelope[WIRE_HEADER_BYTES + HANDSHAKE_INITIAL_MAX_BYTES];
 
-    assert(len <= HANDSHAKE_INITIAL_BYTES);
+    assert(len <= HANDSHAKE_INITIAL_MAX_BYTES);
     memcpy(envelope, c->header, WIRE_HEADER_BYTES);
     envelope[ENVELOPE_AT_KIND] = kind;
     envelope[ENVELOPE_AT_FLAGS] = 0;

@@ -4,81 +4,139 @@
 
 #include <assert.h>
 #include <sodium.h>
+#include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 #include <yyjson.h>
 
 #define BASE64 sodium_base64_VARIANT_URLSAFE_NO_PADDING
-#define BASE64_32_BYTES 44u // 43 characters and a zero
-#define BASE64_64_BYTES 87u
-#define BASE64_16_BYTES 23u
 
-static const char *text_32(char out[BASE64_32_BYTES], const uint8_t bytes[32])
+// A message as it grows; its bound is far above what a message has.
+struct writer {
+    char *text;
+    size_t len;
+};
+
+PRINTF_LIKE(2, 3) static void put(struct writer *w, const char *format, ...)
 {
-    return sodium_bin2base64(out, BASE64_32_BYTES, bytes, 32, BASE64);
+    va_list args;
+
+    va_start(args, format);
+    w->len += (size_t)vsnprintf(w->text + w->len, USER_CONTROL_MAX_BYTES - w->len, format, args);
+    va_end(args);
+    assert(w->len < USER_CONTROL_MAX_BYTES);
 }
 
-static const char *text_64(char out[BASE64_64_BYTES], const uint8_t bytes[64])
+// `"name":"<base64url>"` behind `before`.
+static void put_bytes(struct writer *w, const char *before, const char *name, const uint8_t *bytes,
+                      size_t len)
 {
-    return sodium_bin2base64(out, BASE64_64_BYTES, bytes, 64, BASE64);
+    size_t cap = sodium_base64_encoded_len(len, BASE64);
+
+    put(w, "%s\"%s\":\"", before, name);
+    assert(cap < USER_CONTROL_MAX_BYTES - w->len);
+    sodium_bin2base64(w->text + w->len, cap, bytes, len, BASE64);
+    w->len += cap - 1; // its zero byte is overwritten
+    put(w, "\"");
 }
 
 size_t user_control_encode_register(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
-                                    const uint8_t signature[64])
+                                    const struct persona_signatures *signatures)
 {
-    char key[BASE64_32_BYTES], signed_text[BASE64_64_BYTES];
+    struct writer w = {out, 0};
+    struct sp_identity_key key = sp_identity_public(&p->identity);
 
-    return (size_t)snprintf(out, USER_CONTROL_MAX_BYTES,
-                            "{\"type\":\"register\",\"id\":1,\"name\":\"%s\","
-                            "\"identity_keys\":{\"ed25519\":\"%s\"},"
-                            "\"signatures\":{\"ed25519\":\"%s\"}}",
-                            p->name, text_32(key, p->key), text_64(signed_text, signature));
+    put(&w, "{\"type\":\"register\",\"id\":1,\"name\":\"%s\",\"identity_keys\":{", p->name);
+    put_bytes(&w, "", "ed25519", key.ed25519, 32);
+    if (key.ml_dsa_65)
+        put_bytes(&w, ",", "ml_dsa_65", key.ml_dsa_65, SP_ML_DSA_PUBLIC_BYTES);
+    put(&w, "},\"signatures\":{");
+    put_bytes(&w, "", "ed25519", signatures->ed25519, sizeof signatures->ed25519);
+    if (key.ml_dsa_65)
+        put_bytes(&w, ",", "ml_dsa_65", signatures->ml_dsa_65, sizeof signatures->ml_dsa_65);
+    put(&w, "}}");
+    return w.len;
+}
+
+// The signatures of a prekey and the end of its object.
+static void put_signatures(struct writer *w, const struct persona *p, const uint8_t ed25519[64],
+                           const uint8_t *ml_dsa_65)
+{
+    put_bytes(w, ",", "signature", ed25519, 64);
+    if (persona_is_hybrid(p))
+        put_bytes(w, ",", "ml_dsa_65_signature", ml_dsa_65, SP_ML_DSA_SIGNATURE_BYTES);
+    put(w, "}");
+}
+
+static void put_kem_prekey(struct writer *w, const struct persona *p,
+                           const struct persona_kem_prekey *kem)
+{
+    put(w, "{\"id\":%u", kem->prekey.id);
+    put_bytes(w, ",", "key", kem->prekey.key, sizeof kem->prekey.key);
+    put_signatures(w, p, kem->prekey.signature, kem->ml_dsa_65_signature);
+}
+
+static void put_signed(struct writer *w, const struct persona *p)
+{
+    put(w, ",\"signed_prekey\":{\"id\":%u", PERSONA_SIGNED_PREKEY_ID);
+    put_bytes(w, ",", "key", p->signed_prekey, 32);
+    put_signatures(w, p, p->signed_prekey_signature, p->pq ? p->pq->signed_prekey_signature : NULL);
+    if (p->pq && p->pq->last_resort.prekey.id != 0) {
+        put(w, ",\"kem_prekey\":");
+        put_kem_prekey(w, p, &p->pq->last_resort);
+    }
 }
 
 size_t user_control_encode_prekeys(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
-                                   bool with_signed, const uint8_t (*keys)[32], uint32_t first_id,
-                                   uint32_t count)
+                                   const struct user_control_prekeys *prekeys)
 {
-    char key[BASE64_32_BYTES], signature[BASE64_64_BYTES];
-    size_t len, cap = USER_CONTROL_MAX_BYTES;
+    struct writer w = {out, 0};
 
-    assert(count <= PERSONA_BATCH_MAX);
-    len = (size_t)snprintf(out, cap, "{\"type\":\"publish_prekeys\",\"id\":2");
-    if (with_signed)
-        len +=
-            (size_t)snprintf(out + len, cap - len,
-                             ",\"signed_prekey\":{\"id\":%u,\"key\":\"%s\",\"signature\":\"%s\"}",
-                             PERSONA_SIGNED_PREKEY_ID, text_32(key, p->signed_prekey),
-                             text_64(signature, p->signed_prekey_signature));
-    len += (size_t)snprintf(out + len, cap - len, ",\"one_time_prekeys\":[");
-    for (uint32_t i = 0; i < count; i++)
-        len += (size_t)snprintf(out + len, cap - len, "%s{\"id\":%u,\"key\":\"%s\"}", i ? "," : "",
-                                first_id + i, text_32(key, keys[i]));
-    len += (size_t)snprintf(out + len, cap - len, "]}");
-    assert(len < cap);
-    return len;
+    assert(prekeys->count <= PERSONA_BATCH_MAX && prekeys->kem_count <= PERSONA_KEM_BATCH_MAX);
+    put(&w, "{\"type\":\"publish_prekeys\",\"id\":2");
+    if (prekeys->with_signed)
+        put_signed(&w, p);
+    put(&w, ",\"one_time_prekeys\":[");
+    for (uint32_t i = 0; i < prekeys->count; i++) {
+        put(&w, "%s{\"id\":%u", i ? "," : "", prekeys->first_id + i);
+        put_bytes(&w, ",", "key", prekeys->keys[i], 32);
+        put(&w, "}");
+    }
+    put(&w, "]");
+    if (prekeys->kem_count > 0)
+        put(&w, ",\"one_time_kem_prekeys\":[");
+    for (uint32_t i = 0; i < prekeys->kem_count; i++) {
+        put(&w, "%s", i ? "," : "");
+        put_kem_prekey(&w, p, &prekeys->kem[i]);
+    }
+    put(&w, prekeys->kem_count > 0 ? "]}" : "}");
+    return w.len;
 }
 
-size_t user_control_encode_get_bundle(char out[USER_CONTROL_MAX_BYTES], const char *name)
+size_t user_control_encode_get_bundle(char out[USER_CONTROL_MAX_BYTES], const char *name,
+                                      enum sp_suite suite)
 {
-    return (size_t)snprintf(out, USER_CONTROL_MAX_BYTES,
-                            "{\"type\":\"get_bundle\",\"id\":3,\"name\":\"%s\"}", name);
+    struct writer w = {out, 0};
+
+    put(&w, "{\"type\":\"get_bundle\",\"id\":3,\"name\":\"%s\"%s}", name,
+        suite == SP_SUITE_PQXDH ? ",\"suite\":\"pqxdh\"" : "");
+    return w.len;
 }
 
 size_t user_control_encode_ack(char out[USER_CONTROL_MAX_BYTES], const uint8_t (*message_ids)[16],
                                uint32_t count)
 {
-    char id[BASE64_16_BYTES];
-    size_t len, cap = USER_CONTROL_MAX_BYTES;
+    char id[sodium_base64_ENCODED_LEN(16, BASE64)];
+    struct writer w = {out, 0};
 
     assert(count > 0 && count <= USER_CONTROL_ACK_MAX);
-    len = (size_t)snprintf(out, cap, "{\"type\":\"ack\",\"message_ids\":[");
+    put(&w, "{\"type\":\"ack\",\"message_ids\":[");
     for (uint32_t i = 0; i < count; i++) {
         sodium_bin2base64(id, sizeof id, message_ids[i], 16, BASE64);
-        len += (size_t)snprintf(out + len, cap - len, "%s\"%s\"", i ? "," : "", id);
+        put(&w, "%s\"%s\"", i ? "," : "", id);
     }
-    len += (size_t)snprintf(out + len, cap - len, "]}");
-    assert(len < cap);
-    return len;
+    put(&w, "]}");
+    return w.len;
 }
 
 static bool get_bytes(yyjson_val *object, const char *name, uint8_t *out, size_t len)
@@ -107,25 +165,60 @@ static bool decode_hello(struct user_control *out, yyjson_val *root)
 {
     yyjson_val *limits = yyjson_obj_get(root, "limits");
 
+    out->one_time_kem_prekeys = 0;
     return get_bytes(root, "challenge", out->challenge, sizeof out->challenge) &&
            get_number(limits, "envelope_bytes", &out->envelope_bytes) &&
-           get_number(limits, "one_time_prekeys", &out->one_time_prekeys);
+           get_number(limits, "one_time_prekeys", &out->one_time_prekeys) &&
+           (!yyjson_obj_get(limits, "one_time_kem_prekeys") ||
+            get_number(limits, "one_time_kem_prekeys", &out->one_time_kem_prekeys));
+}
+
+// What a hybrid identity adds; its members are all there or none.
+static bool decode_ml_dsa(struct sp_bundle_storage *b, yyjson_val *root, yyjson_val *kem)
+{
+    yyjson_val *keys = yyjson_obj_get(root, "identity_keys");
+    yyjson_val *signed_prekey = yyjson_obj_get(root, "signed_prekey");
+
+    if (!yyjson_obj_get(keys, "ml_dsa_65"))
+        return true;
+    b->bundle.ml_dsa = &b->ml_dsa;
+    memset(b->ml_dsa.kem_prekey_signature, 0, sizeof b->ml_dsa.kem_prekey_signature);
+    return get_bytes(keys, "ml_dsa_65", b->ml_dsa.key, sizeof b->ml_dsa.key) &&
+           get_bytes(signed_prekey, "ml_dsa_65_signature", b->ml_dsa.signed_prekey_signature,
+                     sizeof b->ml_dsa.signed_prekey_signature) &&
+           (!kem || get_bytes(kem, "ml_dsa_65_signature", b->ml_dsa.kem_prekey_signature,
+                              sizeof b->ml_dsa.kem_prekey_signature));
+}
+
+static bool decode_kem(struct sp_bundle_storage *b, yyjson_val *kem)
+{
+    if (!kem)
+        return true;
+    b->bundle.kem_prekey = &b->kem_prekey;
+    b->kem_prekey.is_one_time = yyjson_is_true(yyjson_obj_get(kem, "one_time"));
+    return get_number(kem, "id", &b->kem_prekey.id) &&
+           get_bytes(kem, "key", b->kem_prekey.key, sizeof b->kem_prekey.key) &&
+           get_bytes(kem, "signature", b->kem_prekey.signature, sizeof b->kem_prekey.signature);
 }
 
 static bool decode_bundle(struct user_control *out, yyjson_val *root)
 {
-    struct sp_bundle *b = &out->bundle;
+    struct sp_bundle *b = &out->bundle.bundle;
     yyjson_val *signed_prekey = yyjson_obj_get(root, "signed_prekey");
     yyjson_val *one_time = yyjson_obj_get(root, "one_time_prekey");
+    yyjson_val *kem = yyjson_obj_get(root, "kem_prekey");
 
     b->has_one_time_prekey = !yyjson_is_null(one_time);
     b->one_time_prekey_id = 0;
+    b->kem_prekey = NULL;
+    b->ml_dsa = NULL;
     return get_bytes(yyjson_obj_get(root, "identity_keys"), "ed25519", b->identity_key, 32) &&
            get_number(signed_prekey, "id", &b->signed_prekey_id) &&
            get_bytes(signed_prekey, "key", b->signed_prekey, 32) &&
            get_bytes(signed_prekey, "signature", b->signed_prekey_signature, 64) &&
            (!b->has_one_time_prekey || (get_number(one_time, "id", &b->one_time_prekey_id) &&
-                                        get_bytes(one_time, "key", b->one_time_prekey, 32)));
+                                        get_bytes(one_time, "key", b->one_time_prekey, 32))) &&
+           decode_kem(&out->bundle, kem) && decode_ml_dsa(&out->bundle, root, kem);
 }
 
 static bool decode_error(struct user_control *out, yyjson_val *root)

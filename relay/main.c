@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <signal.h>
-#include <sodium.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,8 +291,9 @@ int main(int argc, char **argv)
     missing = ring_check_kernel();
     if (missing)
         fail("%s", missing);
-    if (sodium_init() < 0)
-        fail("libsodium cannot be initialised");
+    missing = control_check_libraries();
+    if (missing)
+        fail("%s", missing);
     check_descriptors(&relay.config);
     prepare_tls(&relay);
     // Every thread inherits the mask: signals come to this one only, when it asks.

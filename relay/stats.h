@@ -76,6 +76,8 @@
     X(lookup_unknown_user)                                                                         \
     X(bundles)                                                                                     \
     X(bundles_without_one_time_prekey)                                                             \
+    X(bundles_pqxdh)                                                                               \
+    X(bundles_without_one_time_kem_prekey) /* the last-resort one went out */                      \
     X(bundle_no_prekeys)                                                                           \
     X(bundle_rate_limited)                                                                         \
     X(prekeys_published)                                                                           \

@@ -116,103 +116,307 @@ struct sp_hkdf_job {
 // Errors: -EINVAL (out_len), -EIO; every output is then zeroed.
 SP_MUST_CHECK int sp_hkdf_sha256_batch(const struct sp_hkdf_job *jobs, size_t count);
 
-// The mailbox id of an identity key. Source: docs/PROTOCOL.md section 2.
-void sp_mailbox_id(uint8_t out[SP_MAILBOX_BYTES], const uint8_t identity_key[32]);
+// ---- ML-KEM-768 (FIPS 203) and ML-DSA-65 (FIPS 204), through OpenSSL ---------------------------
+
+#define SP_ML_KEM_PUBLIC_BYTES 1184u
+#define SP_ML_KEM_CIPHERTEXT_BYTES 1088u
+#define SP_ML_KEM_SEED_BYTES 64u // d ‖ z: the private key
+#define SP_ML_DSA_PUBLIC_BYTES 1952u
+#define SP_ML_DSA_SIGNATURE_BYTES 3309u
+#define SP_ML_DSA_SEED_BYTES 32u // xi: the private key
+
+// A decapsulation key, expanded from its seed. Init allocates inside; free wipes, and may come
+// twice or on zeroed memory.
+struct sp_ml_kem_key {
+    void *state;
+};
+// Errors: -ENOMEM, -EIO; the key is then zeroed.
+SP_MUST_CHECK int sp_ml_kem_key_init(struct sp_ml_kem_key *key,
+                                     const uint8_t seed[SP_ML_KEM_SEED_BYTES]);
+void sp_ml_kem_key_free(struct sp_ml_kem_key *key);
+// The public key, SP_ML_KEM_PUBLIC_BYTES; the key owns it.
+const uint8_t *sp_ml_kem_key_public(const struct sp_ml_kem_key *key);
+
+// All calls below allocate inside OpenSSL for the time of the call.
+struct sp_ml_kem_job {
+    const uint8_t *public_key;       // encapsulate only: SP_ML_KEM_PUBLIC_BYTES
+    const struct sp_ml_kem_key *key; // decapsulate only
+    const uint8_t
+        *randomness;        // encapsulate only: 32 B, or NULL for random ones (NULL but in tests)
+    uint8_t *ciphertext;    // SP_ML_KEM_CIPHERTEXT_BYTES; written by encapsulate
+    uint8_t *shared_secret; // 32 B, out
+};
+// ok[i] is false and both outputs zeroed when the public key fails its check (FIPS 203 section 7.2)
+// or the provider fails.
+SP_MUST_CHECK bool sp_ml_kem_encapsulate_batch(const struct sp_ml_kem_job *jobs, size_t count,
+                                               bool *ok);
+// ok[i] is false, the output zeroed, only when the provider fails: a ciphertext that was tampered
+// with leads to a secret nobody else has (implicit rejection).
+SP_MUST_CHECK bool sp_ml_kem_decapsulate_batch(const struct sp_ml_kem_job *jobs, size_t count,
+                                               bool *ok);
+
+struct sp_ml_dsa_key {
+    void *state;
+};
+// Errors: -ENOMEM, -EIO; the key is then zeroed.
+SP_MUST_CHECK int sp_ml_dsa_key_init(struct sp_ml_dsa_key *key,
+                                     const uint8_t seed[SP_ML_DSA_SEED_BYTES]);
+void sp_ml_dsa_key_free(struct sp_ml_dsa_key *key);
+// The public key, SP_ML_DSA_PUBLIC_BYTES; the key owns it.
+const uint8_t *sp_ml_dsa_key_public(const struct sp_ml_dsa_key *key);
+
+// Pure ML-DSA, context string empty.
+struct sp_ml_dsa_job {
+    const struct sp_ml_dsa_key *key; // sign only
+    const uint8_t *public_key;       // verify only: SP_ML_DSA_PUBLIC_BYTES
+    const uint8_t *message;
+    size_t message_len;
+    uint8_t *signature; // SP_ML_DSA_SIGNATURE_BYTES; written by sign, read by verify
+};
+// Hedged signatures (FIPS 204 section 3.4). Errors: -EIO; every signature is then zeroed.
+SP_MUST_CHECK int sp_ml_dsa_sign_batch(const struct sp_ml_dsa_job *jobs, size_t count);
+SP_MUST_CHECK bool sp_ml_dsa_verify_batch(const struct sp_ml_dsa_job *jobs, size_t count, bool *ok);
+
+// ---- identities (docs/PROTOCOL.md section 2) ----------------------------------------------------
+
+// Somebody's public identity, borrowed: an Ed25519 key alone, or with an ML-DSA-65 key (hybrid). In
+// a hybrid identity both sign, and both signatures must verify.
+struct sp_identity_key {
+    const uint8_t *ed25519;   // 32 B
+    const uint8_t *ml_dsa_65; // SP_ML_DSA_PUBLIC_BYTES, or NULL: Ed25519 alone
+};
+
+// One's own. Init derives everything from the seeds; ml_dsa_seed NULL makes an identity of Ed25519
+// alone. Allocates for a hybrid one. Free wipes.
+struct sp_identity {
+    uint8_t seed[32]; // of Ed25519
+    uint8_t ed25519[32];
+    uint8_t x25519_secret[32], x25519[32]; // its birational image (RFC 7748 section 4.1)
+    struct sp_ml_dsa_key ml_dsa;           // state NULL: Ed25519 alone
+};
+// Errors: -ENOMEM, -EIO; the identity is then zeroed.
+SP_MUST_CHECK int sp_identity_init(struct sp_identity *identity, const uint8_t seed[32],
+                                   const uint8_t *ml_dsa_seed);
+void sp_identity_free(struct sp_identity *identity);
+// Its public half, borrowed from it.
+struct sp_identity_key sp_identity_public(const struct sp_identity *identity);
+
+void sp_mailbox_id(uint8_t out[SP_MAILBOX_BYTES], const struct sp_identity_key *identity);
 
 // What a client signs to register or log in (verb "register" or "login"); returns its length, at
 // most SP_LOGIN_TEXT_BYTES. The name has 1 … 32 characters (asserted: check a peer's name before).
 // Source: docs/PROTOCOL.md section 3.
-#define SP_LOGIN_TEXT_BYTES 160u
+#define SP_LOGIN_TEXT_BYTES (160u + SP_ML_DSA_PUBLIC_BYTES)
 size_t sp_login_text(uint8_t out[SP_LOGIN_TEXT_BYTES], const char *verb,
-                     const uint8_t challenge[32], const char *name, const uint8_t identity_key[32]);
+                     const uint8_t challenge[32], const char *name,
+                     const struct sp_identity_key *identity);
 
-// ---- X3DH (Signal specification, revision 1; docs/PROTOCOL.md section 5) ------------------------
-
-// Encode(K) = 0x05 ‖ K: what a prekey signature covers.
+// What a prekey's signatures cover: 0x05 ‖ X25519 key, 0x0C ‖ ML-KEM-768 key.
 #define SP_ENCODED_KEY_BYTES 33u
+#define SP_ENCODED_KEM_KEY_BYTES (1u + SP_ML_KEM_PUBLIC_BYTES)
 void sp_encode_x25519(uint8_t out[SP_ENCODED_KEY_BYTES], const uint8_t key[32]);
+void sp_encode_ml_kem(uint8_t out[SP_ENCODED_KEM_KEY_BYTES],
+                      const uint8_t key[SP_ML_KEM_PUBLIC_BYTES]);
 
-struct sp_bundle {            // public; what the relay hands out
-    uint8_t identity_key[32]; // Ed25519
-    uint32_t signed_prekey_id;
+// ---- prekey bundles (docs/PROTOCOL.md sections 5 and 7) -----------------------------------------
+
+struct sp_kem_prekey {
+    uint32_t id;      // not 0
+    bool is_one_time; // else the last-resort one, which may be handed out again
+    uint8_t key[SP_ML_KEM_PUBLIC_BYTES];
+    uint8_t signature[64]; // Ed25519
+};
+
+// What a hybrid identity adds.
+struct sp_ml_dsa_bundle {
+    uint8_t key[SP_ML_DSA_PUBLIC_BYTES];
+    uint8_t signed_prekey_signature[SP_ML_DSA_SIGNATURE_BYTES];
+    uint8_t kem_prekey_signature[SP_ML_DSA_SIGNATURE_BYTES]; // zero without a KEM prekey
+};
+
+struct sp_bundle {             // public; what the relay hands out
+    uint8_t identity_key[32];  // Ed25519
+    uint32_t signed_prekey_id; // not 0
     uint8_t signed_prekey[32];
     uint8_t signed_prekey_signature[64];
     bool has_one_time_prekey;
-    uint32_t one_time_prekey_id; // 0 without one
+    uint32_t one_time_prekey_id; // not 0; 0 without one
     uint8_t one_time_prekey[32];
+    const struct sp_kem_prekey *kem_prekey; // borrowed; NULL: no PQXDH
+    const struct sp_ml_dsa_bundle *ml_dsa;  // borrowed; NULL: Ed25519 alone
 };
 
-struct sp_x3dh_result {
+// Room for a whole bundle; after a decode `bundle` points into it, so it must not be copied.
+struct sp_bundle_storage {
+    struct sp_bundle bundle;
+    struct sp_kem_prekey kem_prekey;
+    struct sp_ml_dsa_bundle ml_dsa;
+};
+
+// The bundle as text, for exchange without the relay: characters of QR's alphanumeric mode only.
+// Encode returns the length without the terminating NUL it writes. Ids of 0 are asserted against.
+#define SP_BUNDLE_TEXT_BYTES 16384u // room for any
+enum sp_bundle_error {
+    SP_BUNDLE_TEXT = -5101,     // not the prefix, a character outside base32, or bits left over
+    SP_BUNDLE_VERSION = -5102,  // another version
+    SP_BUNDLE_LENGTH = -5103,   // not the length its flags tell
+    SP_BUNDLE_CHECKSUM = -5104, // misread
+    SP_BUNDLE_FIELD = -5105,    // an id of 0, or an unknown flag
+};
+size_t sp_bundle_encode_text(char out[SP_BUNDLE_TEXT_BYTES], const struct sp_bundle *bundle);
+// Strict: one text for one bundle. Signatures are not judged here. Errors: an sp_bundle_error; out
+// is then zeroed.
+SP_MUST_CHECK int sp_bundle_decode_text(struct sp_bundle_storage *out, const char *text,
+                                        size_t len);
+
+// ---- X3DH (revision 1) and PQXDH (revision 3); docs/PROTOCOL.md section 5 -----------------------
+
+enum sp_suite { SP_SUITE_X3DH = 1, SP_SUITE_PQXDH = 2 };
+
+// A hybrid identity speaks with hybrid identities only, one of Ed25519 alone with such ones only:
+// neither the relay nor a peer can talk a party down. The same holds for the suite a job names.
+enum sp_handshake_error {
+    SP_HANDSHAKE_SUITE = -5201,     // the other side lacks, or has, what the own side does not: a
+                                    // KEM prekey, a hybrid identity, the suite
+    SP_HANDSHAKE_SIGNATURE = -5202, // of a prekey, or of the transcript
+    SP_HANDSHAKE_POINT = -5203,  // an identity key outside the prime-order subgroup, or a DH of 0
+    SP_HANDSHAKE_KEM = -5204,    // a KEM key that fails its check
+    SP_HANDSHAKE_PREKEY = -5205, // a bundle's prekey with id 0; or the message names a prekey and
+                                 // the job has no secret of it, or the other way round
+    SP_HANDSHAKE_MALFORMED = -5206, // the initial message: length, flags, ids, reserved bytes
+    SP_HANDSHAKE_IDENTITY = -5207,  // the initiator's identity does not open
+};
+
+// What both sides have in the end. Holds secrets: the caller wipes it.
+#define SP_HANDSHAKE_AD_BYTES (2u * SP_ENCODED_KEY_BYTES + SP_ENCODED_KEM_KEY_BYTES)
+struct sp_handshake {
+    enum sp_suite suite;
     uint8_t sk[32];
     uint8_t header_key[32]; // seals the initiator's identity
-    uint8_t ad[66];
+    uint8_t ad[SP_HANDSHAKE_AD_BYTES];
+    size_t ad_len; // 66; with PQXDH all of it
 };
 
-// The initiator's side. Verifies the prekey signature first, makes the ephemeral key, and fills
-// result and ephemeral_public. ok[i] false: signature, point, DH or a one-time prekey with id 0
-// rejected; both outputs zeroed.
-struct sp_x3dh_initiate_job {
-    const uint8_t *identity_seed; // 32 B
-    const uint8_t *identity_key;  // 32 B, Ed25519 public
+// The initiator's side. Verifies all signatures of the bundle first, then makes the ephemeral key
+// and the encapsulation. result is 0, an sp_handshake_error, or -EIO; unless 0, the outputs are
+// zeroed. Jobs of both suites may stand in one batch.
+struct sp_initiate_job {
+    const struct sp_identity *identity;
     const struct sp_bundle *bundle;
+    enum sp_suite suite;
     const uint8_t *ephemeral_secret; // 32 B, or NULL to make a random one (NULL outside tests)
+    const uint8_t *kem_randomness;   // the same, for the encapsulation
     uint8_t ephemeral_public[32];    // out
-    struct sp_x3dh_result result;    // out
+    uint8_t kem_ciphertext[SP_ML_KEM_CIPHERTEXT_BYTES]; // out, PQXDH only
+    struct sp_handshake handshake;                      // out
+    int result;                                         // out
 };
-SP_MUST_CHECK bool sp_x3dh_initiate_batch(struct sp_x3dh_initiate_job *jobs, size_t count,
-                                          bool *ok);
+void sp_handshake_initiate_batch(struct sp_initiate_job *jobs, size_t count);
 
-// The responder's side. one_time_prekey_secret is NULL when none was used; the caller deletes it
-// once the first message opened. Two steps, because the initiator's identity is sealed under a key
-// that comes from DH3: sp_x3dh_header_key first, then sp_x3dh_respond_batch.
-SP_MUST_CHECK bool sp_x3dh_header_key(uint8_t header_key[32],
-                                      const uint8_t signed_prekey_secret[32],
-                                      const uint8_t ephemeral_public[32]);
-struct sp_x3dh_respond_job {
-    const uint8_t *identity_seed;
-    const uint8_t *identity_key;
-    const uint8_t *signed_prekey_secret;
-    const uint8_t *one_time_prekey_secret; // or NULL
-    const uint8_t *initiator_identity_key; // 32 B, Ed25519 public
-    const uint8_t *ephemeral_public;       // 32 B
-    struct sp_x3dh_result result;          // out
+// The initial message's clear part, which says what the responder needs.
+struct sp_initial_header {
+    enum sp_suite suite;
+    bool is_hybrid, is_ratchet;
+    uint32_t signed_prekey_id;
+    uint32_t one_time_prekey_id; // 0: none
+    uint32_t kem_prekey_id;      // 0 with X3DH
+    uint8_t ephemeral_public[32];
+    size_t overhead_bytes; // of the whole message over its payload
 };
-SP_MUST_CHECK bool sp_x3dh_respond_batch(struct sp_x3dh_respond_job *jobs, size_t count, bool *ok);
+// Errors: SP_HANDSHAKE_MALFORMED; out is then zeroed.
+SP_MUST_CHECK int sp_initial_decode(struct sp_initial_header *out, const uint8_t *in, size_t len);
+// What an initial message is longer than its payload.
+size_t sp_initial_overhead_bytes(enum sp_suite suite, bool is_hybrid);
+#define SP_INITIAL_OVERHEAD_MAX_BYTES 6525u // PQXDH, hybrid
 
-// ---- Sessions (docs/PROTOCOL.md sections 5 and 6) -----------------------------------------------
+// The responder's side: opens the initiator's identity, verifies its signatures over the transcript
+// if hybrid, derives. result as above. The secrets of one-time prekeys are wiped by
+// sp_initial_open_batch, once the message has opened.
+struct sp_respond_job {
+    const struct sp_identity *identity;
+    enum sp_suite suite;
+    const uint8_t *message; // a whole initial message
+    size_t len;
+    const uint8_t *signed_prekey_secret;   // 32 B, of the header's signed_prekey_id
+    const uint8_t *one_time_prekey_secret; // 32 B, or NULL when the header names none
+    const struct sp_ml_kem_key *kem_key;   // PQXDH: of the header's kem_prekey_id
+    uint8_t initiator_ed25519[32];         // out
+    uint8_t *initiator_ml_dsa_65;          // out, SP_ML_DSA_PUBLIC_BYTES; hybrid only, else NULL
+    struct sp_handshake handshake;         // out
+    int result;                            // out
+};
+void sp_handshake_respond_batch(struct sp_respond_job *jobs, size_t count);
 
-#define SP_SESSION_OVERHEAD_BYTES 32u  // session id 8, counter 8, tag 16
-#define SP_INITIAL_OVERHEAD_BYTES 108u // header 44, sealed identity 48, tag 16
+// ---- sessions (docs/PROTOCOL.md sections 5 and 6) -----------------------------------------------
+
+#define SP_SESSION_OVERHEAD_BYTES 32u // session id 8, counter 8, tag 16
 #define SP_WINDOW_BITS 1024u
 
 // Below every negative errno (down to -4095), since a result may be either.
 enum sp_session_error {
     SP_SESSION_TRUNCATED = -5001, // shorter than its overhead
-    SP_SESSION_UNKNOWN = -5002,   // another session's id
+    SP_SESSION_UNKNOWN = -5002,   // another session's id, or an epoch that is over
     SP_SESSION_REPLAY = -5003,    // counter seen already, or behind the window
     SP_SESSION_FORGED = -5004,    // did not open
     SP_SESSION_EXHAUSTED = -5005, // no counter left (2^64−1 is never used): re-key
+    SP_SESSION_AHEAD = -5006,     // ratchet: further ahead than keys are kept for
 };
 
-// Two directional keys, counters, and the replay window.
-struct sp_session {
-    struct sp_aead_key send_key, receive_key;
-    uint8_t send_id[SP_SESSION_ID_BYTES], receive_id[SP_SESSION_ID_BYTES];
-    uint8_t local_mailbox[SP_MAILBOX_BYTES], remote_mailbox[SP_MAILBOX_BYTES];
-    bool initiator;
-    uint64_t send_counter;    // next to use
-    uint64_t receive_highest; // highest counter accepted
-    // Bit `counter mod SP_WINDOW_BITS`: accepted. Holds receive_highest and the 1,023 below it.
+// Counter: one key for each direction. Ratchet: a fresh key for each message out of a chain of
+// HMACs (The Double Ratchet Algorithm, revision 1, section 2.2), forgotten once used.
+enum sp_session_mode { SP_SESSION_COUNTER = 0, SP_SESSION_RATCHET = 1 };
+
+struct sp_skipped; // the library's own
+
+// A direction sent. `secret` is the chain key of a ratchet; in counter mode it leads to the next
+// epoch.
+struct sp_sending {
+    struct sp_aead_key key; // counter mode
+    uint8_t secret[32];
+    uint8_t id[SP_SESSION_ID_BYTES];
+    uint32_t epoch;   // times re-keyed
+    uint32_t planned; // 0 but inside of a call
+    uint64_t counter; // next to use
+};
+
+// A direction received.
+struct sp_receiving {
+    struct sp_aead_key key; // counter mode
+    uint8_t secret[32];
+    uint8_t id[SP_SESSION_ID_BYTES];
+    uint8_t next_id[SP_SESSION_ID_BYTES]; // counter mode: of the epoch that may follow
+    uint32_t planned;                     // 0 but inside of a call
+    uint64_t highest; // highest counter accepted; ratchet: the next one of the chain
+    // Counter mode, bit `counter mod SP_WINDOW_BITS`: accepted. Holds `highest` and the 1,023
+    // below.
     uint64_t window[SP_WINDOW_BITS / 64];
+    struct sp_receiving *previous; // counter mode: the epoch before, for late messages; or NULL
+    struct sp_skipped *skipped;    // ratchet: keys of messages that have not come yet
 };
 
-// Derive both directions from an X3DH result. The initiator's direction is A→B; counter 0 of that
+struct sp_session {
+    enum sp_session_mode mode;
+    bool initiator;
+    uint8_t local_mailbox[SP_MAILBOX_BYTES], remote_mailbox[SP_MAILBOX_BYTES];
+    struct sp_sending sending;
+    struct sp_receiving receiving;
+};
+
+// Derive both directions of `count` sessions. The initiator's direction is A→B; counter 0 of that
 // direction belongs to the initial message: session messages of the initiator start at 1, and once
-// one is sealed the initial message can no longer be. Allocates (prepared keys).
-// Errors: -ENOMEM, -EIO; the session is then zeroed.
-SP_MUST_CHECK int sp_session_init(struct sp_session *s, const struct sp_x3dh_result *x3dh,
-                                  bool initiator, const uint8_t local_identity_key[32],
-                                  const uint8_t remote_identity_key[32]);
+// one is sealed the initial message can no longer be. Allocates (prepared keys; a ratchet's store).
+// result: 0, -ENOMEM, -EIO; unless 0, the session is zeroed.
+struct sp_session_init_job {
+    struct sp_session *session; // out
+    const struct sp_handshake *handshake;
+    bool initiator;
+    struct sp_identity_key local, remote;
+    enum sp_session_mode mode;
+    uint32_t skipped_max; // ratchet: keys kept for messages that have not come, 1 … SP_SKIPPED_MAX
+    int result;           // out
+};
+#define SP_SKIPPED_MAX 4096u
+void sp_session_init_batch(struct sp_session_init_job *jobs, size_t count);
 void sp_session_free(struct sp_session *s);
 
 // Seal `count` session messages (kind 2), each of its own session, or several of one session (they
@@ -229,34 +433,43 @@ struct sp_session_job {
 };
 void sp_session_seal_batch(struct sp_session_job *jobs, size_t count);
 // Open: `in` is a whole ciphertext field; out holds len − SP_SESSION_OVERHEAD_BYTES and may be
-// in + 16. The window moves only for messages that opened. result: 0 or an sp_session_error; unless
-// 0, out is zeroed. Order matters for jobs of one session: of a counter that stands in the batch
-// more than once, the first that opens is accepted and the others are replays.
+// in + 16. A session changes only for messages that opened. result: 0, an sp_session_error, or
+// -ENOMEM (the first message of an epoch allocates; it may be tried again); unless 0, out is
+// zeroed. Order matters for jobs of one session: of a counter that stands in the batch more than
+// once, the first that opens is accepted and the others are replays.
 void sp_session_open_batch(struct sp_session_job *jobs, size_t count);
 
-// The initial message (kind 1), one at a time: it goes with one handshake.
-// Seal: out holds len + SP_INITIAL_OVERHEAD_BYTES; in may be out + 92 (in place). Takes counter 0
-// of the initiator's session. Allocates for the time of the call. Errors: -EIO, -ENOMEM, -EINVAL
-// (counter 0 is used already); out is then zeroed.
-SP_MUST_CHECK int sp_initial_seal(uint8_t *out, struct sp_session *s,
-                                  const struct sp_x3dh_initiate_job *handshake, const uint8_t *in,
-                                  size_t len);
-// The responder reads which prekeys were used before it can do anything.
-struct sp_initial_header {
-    uint32_t signed_prekey_id, one_time_prekey_id; // 0: no one-time prekey
-    uint8_t ephemeral_public[32];
+// Begin the next epoch of the direction sent: a new key, a new session id, counters from 0. The
+// other side follows with the first message it opens, and still takes messages of the epoch before
+// until another one begins. Counter mode only: a ratchet re-keys with each message. Allocates.
+// Errors: -EINVAL (ratchet), -ENOMEM, -EIO; the session is then as it was.
+SP_MUST_CHECK int sp_session_rekey(struct sp_session *s);
+
+// The initial message (kind 1): takes counter 0 of the initiator's session. in may be
+// out + sp_initial_overhead_bytes − 16 (in place). Allocates for the time of the call.
+struct sp_initial_seal_job {
+    struct sp_session *session;              // of the handshake
+    const struct sp_initiate_job *handshake; // its identity and its bundle are read again
+    const uint8_t *in;
+    size_t len;
+    uint8_t *out; // len + sp_initial_overhead_bytes
+    int result;   // out: 0, -EIO, -EINVAL (counter 0 is used already); unless 0, out is zeroed
 };
-// Errors: SP_SESSION_TRUNCATED, SP_SESSION_FORGED (bad suite, flags or reserved bytes, or a
-// one-time prekey id that disagrees with its flag); out is then zeroed.
-SP_MUST_CHECK int sp_initial_decode(struct sp_initial_header *out, const uint8_t *in, size_t len);
-// Open the sealed identity. False, output zeroed, if it does not open. Allocates for the time of
-// the call.
-SP_MUST_CHECK bool sp_initial_open_identity(uint8_t identity_key[32], const uint8_t header_key[32],
-                                            const uint8_t *in, size_t len);
-// Open the payload with the responder's session: out holds len − SP_INITIAL_OVERHEAD_BYTES and may
-// be in + 92. Returns 0 or an sp_session_error; unless 0, out is zeroed. Marks counter 0 as seen.
-SP_MUST_CHECK int sp_initial_open(uint8_t *out, struct sp_session *s, const uint8_t *in,
-                                  size_t len);
+void sp_initial_seal_batch(struct sp_initial_seal_job *jobs, size_t count);
+
+// Open the payload with the responder's session, mark counter 0 as seen, and destroy the secrets of
+// the one-time prekeys that led here.
+struct sp_initial_open_job {
+    struct sp_session *session;
+    const uint8_t *in; // a whole initial message
+    size_t len;
+    uint8_t *out;                    // len − overhead; may be where the payload stands in `in`
+    uint8_t *one_time_prekey_secret; // 32 B, wiped once opened; NULL without
+    struct sp_ml_kem_key *one_time_kem_key; // freed once opened; NULL without
+    int result; // out: 0, SP_SESSION_REPLAY, SP_SESSION_FORGED: out is zeroed; or
+                // SP_HANDSHAKE_MALFORMED: out is as it was, for its length is not known
+};
+void sp_initial_open_batch(struct sp_initial_open_job *jobs, size_t count);
 
 #ifdef __cplusplus
 }

@@ -36,6 +36,18 @@ static const struct message_type types[] = {
     {"ack", false, offline_acknowledge},
 };
 
+const char *control_check_libraries(void)
+{
+    struct ml_dsa_verifier verifier;
+
+    if (sodium_init() < 0)
+        return "libsodium cannot be initialised";
+    if (ml_dsa_verifier_init(&verifier) < 0)
+        return "OpenSSL offers no ML-DSA-65; it takes version 3.5 with the default provider";
+    ml_dsa_verifier_free(&verifier);
+    return NULL;
+}
+
 struct control *control_create(const struct control_config *config, const struct control_ops *ops,
                                struct stats *stats)
 {
@@ -55,7 +67,7 @@ struct control *control_create(const struct control_config *config, const struct
     c->conns = calloc((size_t)config->workers * config->slots, sizeof *c->conns);
     c->store = store_create(&limits);
     if (!c->conns || !c->store || users_init(&c->users, config->max_users) < 0 ||
-        control_json_init_reader(&c->reader) < 0) {
+        ml_dsa_verifier_init(&c->verifier) < 0 || control_json_init_reader(&c->reader) < 0) {
         control_destroy(c);
         return NULL;
     }
@@ -69,6 +81,7 @@ void control_destroy(struct control *c)
     for (uint32_t i = 0; i < c->users.count; i++)
         prekeys_destroy(c->users.all[i].prekeys);
     control_json_free_reader(&c->reader);
+    ml_dsa_verifier_free(&c->verifier);
     users_free(&c->users);
     store_destroy(c->store);
     free(c->conns);

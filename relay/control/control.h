@@ -69,8 +69,11 @@ struct control_config {
 
 struct control;
 
+// What the control plane needs of the libraries and they have not, in words for people; NULL if
+// nothing is missing.
+const char *control_check_libraries(void);
 // Allocates tables sized by config (touched lazily). `stats` has the control thread as its writer.
-// Errors: NULL when memory is short.
+// Errors: NULL when memory is short, or control_check_libraries complains.
 struct control *control_create(const struct control_config *config, const struct control_ops *ops,
                                struct stats *stats);
 void control_destroy(struct control *c);

@@ -9,6 +9,7 @@
 #include "control.h"
 #include "control_error.h"
 #include "control_json.h"
+#include "ml_dsa_verifier.h"
 #include "store.h"
 #include "users.h"
 
@@ -41,6 +42,7 @@ struct control {
     struct store *store;
     struct control_conn *conns; // [worker × config.slots + slot]
     struct users users;
+    struct ml_dsa_verifier verifier;
     struct control_json_reader reader;
     struct control_json_writer writer; // the one answer under construction
 };

@@ -14,7 +14,7 @@
 
 // The largest id of a request: what every JSON implementation keeps exact (2^53 − 1).
 #define CONTROL_JSON_MAX_ID ((UINT64_C(1) << 53) - 1)
-// Room for the largest answer: a user list of LIMIT_USER_LIST names, or a chat body and its frame.
+// Room for the largest answer: the bundle of a hybrid user, 14 KB. A user list has 9 KB.
 #define CONTROL_JSON_TEXT_BYTES (16u * KIB)
 
 // Parses into memory reserved at start: the longest control message fits at its worst. Behind it

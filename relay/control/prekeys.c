@@ -1,54 +1,82 @@
 // Prekeys: publish, hand out, tell when they run low. Control thread. Memory for them exists from a
 // user's first publication on and is as large as the stock.
-// Never hands out a one-time prekey twice: it leaves the stock before the answer is built.
+// Never hands out a one-time prekey twice: it leaves the stock before the answer is built. Never
+// stores a publication in part: it is read and given room whole before anything changes.
 #include <assert.h>
 #include <stdlib.h>
 
+#include "ml_dsa_verifier.h"
 #include "prekeys.h"
+#include "presence.h"
 #include "relay/limits.h"
 
-#define KEY_BYTES 32u
-#define SIGNATURE_BYTES 64u
-
-struct signed_prekey {
-    uint32_t id;
-    uint8_t key[KEY_BYTES];
-    uint8_t signature[SIGNATURE_BYTES];
-};
+#define KEY_BYTES 32u       // X25519
+#define KEM_KEY_BYTES 1184u // ML-KEM-768
+#define SIGNATURE_BYTES crypto_sign_BYTES
 
 struct one_time_prekey {
     uint32_t id;
     uint8_t key[KEY_BYTES];
 };
 
-struct prekeys {
-    struct signed_prekey signed_prekey; // id 0: none yet
-    uint16_t first;                     // stock[first … first + count) are there, oldest first
-    uint16_t count;
-    struct one_time_prekey *stock;
+// A key with its owner's signatures: the signed prekey, and KEM prekeys of both sorts.
+struct signed_key {
+    uint32_t id;
+    uint8_t bytes[]; // key, Ed25519 signature and, if the owner is hybrid, ML-DSA-65 signature
 };
 
-// One publication, read whole before anything changes.
+struct kem_prekeys {
+    struct signed_key *last_resort; // NULL: none yet
+    uint32_t count;
+    struct signed_key *one_time[LIMIT_ONE_TIME_KEM_PREKEYS]; // oldest first
+};
+
+struct prekeys {
+    struct signed_key *signed_prekey; // NULL: none yet
+    struct kem_prekeys *kem;          // NULL until the first are published
+    struct one_time_prekey *stock;
+    uint16_t first; // stock[first … first + count) are there, oldest first
+    uint16_t count;
+};
+
+// One publication. What is left in it at the end is freed.
 struct publication {
-    bool has_signed_prekey;
-    struct signed_prekey signed_prekey;
+    struct signed_key *signed_prekey; // NULL: none
+    struct kem_prekeys kem;
     uint32_t count;
     struct one_time_prekey one_time[LIMIT_ONE_TIME_PREKEYS];
 };
 
-uint32_t prekeys_count_one_time(const struct user *user)
+void prekeys_write_counts(struct control_json_writer *w, const struct user *user)
 {
-    return user->prekeys ? user->prekeys->count : 0;
+    const struct prekeys *p = user->prekeys;
+
+    control_json_write_u64(w, "one_time_prekeys", p ? p->count : 0);
+    control_json_write_u64(w, "one_time_kem_prekeys", p && p->kem ? p->kem->count : 0);
+}
+
+static void free_kem_keys(struct kem_prekeys *kem)
+{
+    for (uint32_t i = 0; i < kem->count; i++)
+        free(kem->one_time[i]);
+    free(kem->last_resort);
 }
 
 void prekeys_destroy(struct prekeys *prekeys)
 {
-    if (prekeys)
-        free(prekeys->stock);
+    if (!prekeys)
+        return;
+    if (prekeys->kem)
+        free_kem_keys(prekeys->kem);
+    free(prekeys->kem);
+    free(prekeys->signed_prekey);
+    free(prekeys->stock);
     free(prekeys);
 }
 
-static bool read_key(yyjson_val *object, uint32_t *id, uint8_t key[KEY_BYTES])
+// ---- publish ------------------------------------------------------------------------------------
+
+static bool read_key(yyjson_val *object, uint32_t *id, uint8_t *key, size_t key_bytes)
 {
     uint64_t value;
 
@@ -56,23 +84,67 @@ static bool read_key(yyjson_val *object, uint32_t *id, uint8_t key[KEY_BYTES])
         control_json_read_u64(object, "id", UINT32_MAX, &value) != CONTROL_JSON_FOUND || value == 0)
         return false;
     *id = (uint32_t)value;
-    return control_json_read_bytes(object, "key", key, KEY_BYTES) == CONTROL_JSON_FOUND;
+    return control_json_read_bytes(object, "key", key, key_bytes) == CONTROL_JSON_FOUND;
 }
 
-static enum control_error read_signed_prekey(yyjson_val *root, struct publication *out)
+// A hybrid owner's two signatures, or the one of another.
+static bool read_signatures(yyjson_val *object, bool is_hybrid, uint8_t *out)
+{
+    yyjson_val *second;
+
+    if (control_json_read_bytes(object, "signature", out, SIGNATURE_BYTES) != CONTROL_JSON_FOUND)
+        return false;
+    if (!is_hybrid)
+        return control_json_read_member(object, "ml_dsa_65_signature", &second) ==
+               CONTROL_JSON_ABSENT;
+    return control_json_read_bytes(object, "ml_dsa_65_signature", out + SIGNATURE_BYTES,
+                                   ML_DSA_65_SIGNATURE_BYTES) == CONTROL_JSON_FOUND;
+}
+
+static enum control_error read_signed_key(yyjson_val *object, const struct user *owner,
+                                          size_t key_bytes, struct signed_key **out)
+{
+    bool is_hybrid = owner->ml_dsa_65 != NULL;
+    size_t bytes =
+        key_bytes + SIGNATURE_BYTES + (is_hybrid ? ML_DSA_65_SIGNATURE_BYTES : (size_t)0);
+    struct signed_key *key = malloc(sizeof *key + bytes);
+
+    if (!key)
+        return CONTROL_ERROR_RELAY_BUSY;
+    if (!read_key(object, &key->id, key->bytes, key_bytes) ||
+        !read_signatures(object, is_hybrid, key->bytes + key_bytes)) {
+        free(key);
+        return CONTROL_ERROR_BAD_MESSAGE;
+    }
+    *out = key;
+    return CONTROL_OK;
+}
+
+// The member of this name, if there is one.
+static enum control_error read_signed_member(yyjson_val *root, const char *name,
+                                             const struct user *owner, size_t key_bytes,
+                                             struct signed_key **out)
 {
     yyjson_val *object;
-    enum control_json_result result = control_json_read_object(root, "signed_prekey", &object);
 
-    if (result == CONTROL_JSON_ABSENT)
+    switch (control_json_read_member(root, name, &object)) {
+    case CONTROL_JSON_FOUND:
+        return read_signed_key(object, owner, key_bytes, out);
+    case CONTROL_JSON_ABSENT:
         return CONTROL_OK;
-    if (result == CONTROL_JSON_BAD ||
-        !read_key(object, &out->signed_prekey.id, out->signed_prekey.key) ||
-        control_json_read_bytes(object, "signature", out->signed_prekey.signature,
-                                SIGNATURE_BYTES) != CONTROL_JSON_FOUND)
+    default:
         return CONTROL_ERROR_BAD_MESSAGE;
-    out->has_signed_prekey = true;
-    return CONTROL_OK;
+    }
+}
+
+// The array of this name, NULL if there is none.
+static enum control_error read_stock(yyjson_val *root, const char *name, size_t max,
+                                     yyjson_val **out)
+{
+    *out = NULL;
+    if (control_json_read_array(root, name, out) == CONTROL_JSON_BAD)
+        return CONTROL_ERROR_BAD_MESSAGE;
+    return yyjson_arr_size(*out) > max ? CONTROL_ERROR_TOO_MANY_PREKEYS : CONTROL_OK;
 }
 
 static bool has_id(const struct one_time_prekey *keys, uint32_t count, uint32_t id)
@@ -84,26 +156,101 @@ static bool has_id(const struct one_time_prekey *keys, uint32_t count, uint32_t 
     return false;
 }
 
+static bool has_kem_id(const struct kem_prekeys *kem, uint32_t id)
+{
+    if (kem->last_resort && kem->last_resort->id == id)
+        return true;
+    for (uint32_t i = 0; i < kem->count; i++) {
+        if (kem->one_time[i]->id == id)
+            return true;
+    }
+    return false;
+}
+
 static enum control_error read_one_time_prekeys(yyjson_val *root, struct publication *out)
 {
     yyjson_val *array, *element;
     size_t index, count;
-    enum control_json_result result = control_json_read_array(root, "one_time_prekeys", &array);
+    enum control_error error = read_stock(root, "one_time_prekeys", LIMIT_ONE_TIME_PREKEYS, &array);
 
-    if (result == CONTROL_JSON_ABSENT)
-        return CONTROL_OK;
-    if (result == CONTROL_JSON_BAD)
-        return CONTROL_ERROR_BAD_MESSAGE;
-    if (yyjson_arr_size(array) > LIMIT_ONE_TIME_PREKEYS)
-        return CONTROL_ERROR_TOO_MANY_PREKEYS;
+    if (error != CONTROL_OK)
+        return error;
     yyjson_arr_foreach(array, index, count, element)
     {
         struct one_time_prekey *key = &out->one_time[out->count];
 
-        if (!read_key(element, &key->id, key->key) || has_id(out->one_time, out->count, key->id))
+        if (!read_key(element, &key->id, key->key, KEY_BYTES) ||
+            has_id(out->one_time, out->count, key->id))
             return CONTROL_ERROR_BAD_MESSAGE;
         out->count++;
     }
+    return CONTROL_OK;
+}
+
+static enum control_error read_kem_prekeys(yyjson_val *root, const struct user *owner,
+                                           struct kem_prekeys *out)
+{
+    yyjson_val *array, *element;
+    size_t index, count;
+    enum control_error error =
+        read_signed_member(root, "kem_prekey", owner, KEM_KEY_BYTES, &out->last_resort);
+
+    if (error == CONTROL_OK)
+        error = read_stock(root, "one_time_kem_prekeys", LIMIT_ONE_TIME_KEM_PREKEYS, &array);
+    if (error != CONTROL_OK)
+        return error;
+    yyjson_arr_foreach(array, index, count, element)
+    {
+        struct signed_key *key;
+        bool is_known;
+
+        error = read_signed_key(element, owner, KEM_KEY_BYTES, &key);
+        if (error != CONTROL_OK)
+            return error;
+        is_known = has_kem_id(out, key->id);
+        out->one_time[out->count++] = key;
+        if (is_known)
+            return CONTROL_ERROR_BAD_MESSAGE;
+    }
+    return CONTROL_OK;
+}
+
+static enum control_error read_publication(yyjson_val *root, const struct user *owner,
+                                           struct publication *out)
+{
+    enum control_error error =
+        read_signed_member(root, "signed_prekey", owner, KEY_BYTES, &out->signed_prekey);
+
+    if (error == CONTROL_OK)
+        error = read_one_time_prekeys(root, out);
+    if (error == CONTROL_OK)
+        error = read_kem_prekeys(root, owner, &out->kem);
+    return error;
+}
+
+static enum control_error check_one_time(const struct prekeys *p,
+                                         const struct publication *publication)
+{
+    for (uint32_t i = 0; i < publication->count; i++) {
+        if (p->count > 0 && has_id(p->stock + p->first, p->count, publication->one_time[i].id))
+            return CONTROL_ERROR_BAD_MESSAGE;
+    }
+    if (p->count + publication->count > LIMIT_ONE_TIME_PREKEYS)
+        return CONTROL_ERROR_TOO_MANY_PREKEYS;
+    return CONTROL_OK;
+}
+
+// `kem` with `added` must have no id twice. A last-resort prekey may take the id of the one before.
+static enum control_error check_kem(const struct kem_prekeys *kem, const struct kem_prekeys *added)
+{
+    for (uint32_t i = 0; i < kem->count; i++) {
+        if (has_kem_id(added, kem->one_time[i]->id))
+            return CONTROL_ERROR_BAD_MESSAGE;
+    }
+    if (kem->last_resort && !added->last_resort && has_kem_id(added, kem->last_resort->id))
+        return CONTROL_ERROR_BAD_MESSAGE;
+    if (kem->count + added->count > LIMIT_ONE_TIME_KEM_PREKEYS)
+        return CONTROL_ERROR_TOO_MANY_PREKEYS;
     return CONTROL_OK;
 }
 
@@ -125,9 +272,46 @@ static bool make_room(struct prekeys *p, uint32_t added)
     return true;
 }
 
-static enum control_error add(struct user *user, const struct publication *publication)
+static bool make_kem_room(struct prekeys *p, const struct kem_prekeys *added)
+{
+    if (p->kem || (added->count == 0 && !added->last_resort))
+        return true;
+    p->kem = calloc(1, sizeof *p->kem);
+    return p->kem != NULL;
+}
+
+static void replace(struct signed_key **old, struct signed_key **newer)
+{
+    if (!*newer)
+        return;
+    free(*old);
+    *old = *newer;
+    *newer = NULL;
+}
+
+// Everything has its place already: nothing fails any more.
+static void store(struct prekeys *p, struct publication *publication)
+{
+    struct kem_prekeys *added = &publication->kem;
+
+    replace(&p->signed_prekey, &publication->signed_prekey);
+    if (publication->count > 0) {
+        memcpy(p->stock + p->count, publication->one_time, publication->count * sizeof *p->stock);
+        p->count = (uint16_t)(p->count + publication->count);
+    }
+    if (!p->kem)
+        return;
+    replace(&p->kem->last_resort, &added->last_resort);
+    memcpy(p->kem->one_time + p->kem->count, added->one_time,
+           added->count * sizeof *added->one_time);
+    p->kem->count += added->count;
+    added->count = 0;
+}
+
+static enum control_error add(struct user *user, struct publication *publication)
 {
     struct prekeys *p = user->prekeys;
+    enum control_error error;
 
     if (!p) {
         p = calloc(1, sizeof *p);
@@ -135,41 +319,45 @@ static enum control_error add(struct user *user, const struct publication *publi
             return CONTROL_ERROR_RELAY_BUSY;
         user->prekeys = p;
     }
-    for (uint32_t i = 0; i < publication->count; i++) {
-        if (p->count > 0 && has_id(p->stock + p->first, p->count, publication->one_time[i].id))
-            return CONTROL_ERROR_BAD_MESSAGE;
-    }
-    if (p->count + publication->count > LIMIT_ONE_TIME_PREKEYS)
-        return CONTROL_ERROR_TOO_MANY_PREKEYS;
-    if (!make_room(p, publication->count))
+    error = check_one_time(p, publication);
+    if (error == CONTROL_OK && p->kem)
+        error = check_kem(p->kem, &publication->kem);
+    if (error != CONTROL_OK)
+        return error;
+    if (!make_room(p, publication->count) || !make_kem_room(p, &publication->kem))
         return CONTROL_ERROR_RELAY_BUSY;
-    if (publication->count > 0) {
-        memcpy(p->stock + p->count, publication->one_time, publication->count * sizeof *p->stock);
-        p->count = (uint16_t)(p->count + publication->count);
-    }
-    if (publication->has_signed_prekey)
-        p->signed_prekey = publication->signed_prekey;
+    store(p, publication);
     return CONTROL_OK;
 }
 
 enum control_error prekeys_publish(struct control *c, struct control_conn *conn,
                                    const struct control_request *request)
 {
-    struct publication publication = {.has_signed_prekey = false, .count = 0};
-    enum control_error error = read_signed_prekey(request->root, &publication);
+    struct publication publication = {.signed_prekey = NULL, .count = 0};
+    enum control_error error = read_publication(request->root, conn->user, &publication);
 
     if (error == CONTROL_OK)
-        error = read_one_time_prekeys(request->root, &publication);
-    if (error == CONTROL_OK)
         error = add(conn->user, &publication);
+    free(publication.signed_prekey);
+    free_kem_keys(&publication.kem);
     if (error != CONTROL_OK)
         return error;
     stats_bump(c->stats, STATS_prekeys_published);
     control_conn_begin_answer(c, request, "published");
-    control_json_write_u64(&c->writer, "one_time_prekeys", prekeys_count_one_time(conn->user));
+    prekeys_write_counts(&c->writer, conn->user);
     control_conn_send(c, conn);
     return CONTROL_OK;
 }
+
+// ---- hand out -----------------------------------------------------------------------------------
+
+// What one get_bundle gets.
+struct bundle {
+    const struct user *owner;
+    struct one_time_prekey one_time; // id 0: the stock was empty
+    struct signed_key *kem;          // NULL: not asked for
+    bool kem_is_one_time;            // then it is the bundle's to free
+};
 
 // A bucket of bundle_burst tokens, filled at bundle_rate_per_s, kept as one time: a hand-out moves
 // it on by one interval, and it may run ahead of now by the burst.
@@ -190,83 +378,156 @@ static bool take_token(const struct control_config *config, struct control_conn 
     return true;
 }
 
-// The oldest of the stock, out of it for good.
-static bool take_one_time(struct prekeys *p, struct one_time_prekey *out)
+// `x3dh`, also when it is left out, or `pqxdh`.
+static bool read_suite(yyjson_val *root, bool *is_pqxdh)
 {
+    yyjson_val *suite;
+    enum control_json_result result = control_json_read_member(root, "suite", &suite);
+
+    *is_pqxdh = result == CONTROL_JSON_FOUND && yyjson_equals_str(suite, "pqxdh");
+    return *is_pqxdh || result == CONTROL_JSON_ABSENT ||
+           (result == CONTROL_JSON_FOUND && yyjson_equals_str(suite, "x3dh"));
+}
+
+// The oldest of the stock, out of it for good.
+static void take_one_time(struct prekeys *p, struct one_time_prekey *out)
+{
+    out->id = 0;
     if (p->count == 0)
-        return false;
+        return;
     *out = p->stock[p->first++];
     if (--p->count == 0) {
         free(p->stock);
         p->stock = NULL;
         p->first = 0;
     }
-    return true;
 }
 
-// Told when a hand-out crosses the line, so once until the stock has been above it again. Who is
-// away then reads the stock in the answer to the next login.
-static void tell_low(struct control *c, const struct user *user)
+// The oldest one-time KEM prekey, out of the stock for good, or the last-resort one, which stays.
+static struct signed_key *take_kem(struct kem_prekeys *kem, bool *is_one_time)
 {
-    if (user->prekeys->count + 1 != LIMIT_PREKEYS_LOW || !user->conn)
+    struct signed_key *oldest;
+
+    *is_one_time = kem->count > 0;
+    if (!*is_one_time)
+        return kem->last_resort;
+    oldest = kem->one_time[0];
+    kem->count--;
+    memmove(kem->one_time, kem->one_time + 1, kem->count * sizeof(struct signed_key *));
+    return oldest;
+}
+
+static void take(struct user *owner, bool is_pqxdh, struct bundle *out)
+{
+    *out = (struct bundle){.owner = owner};
+    take_one_time(owner->prekeys, &out->one_time);
+    if (is_pqxdh)
+        out->kem = take_kem(owner->prekeys->kem, &out->kem_is_one_time);
+}
+
+static bool has_prekeys(const struct user *user, bool is_pqxdh)
+{
+    const struct prekeys *p = user->prekeys;
+
+    return p && p->signed_prekey &&
+           (!is_pqxdh || (p->kem && (p->kem->count > 0 || p->kem->last_resort)));
+}
+
+// Members of an object that the caller has opened.
+static void write_signed_key(struct control_json_writer *w, const struct user *owner,
+                             const struct signed_key *key, size_t key_bytes)
+{
+    const uint8_t *signature = key->bytes + key_bytes;
+
+    control_json_write_u64(w, "id", key->id);
+    control_json_write_bytes(w, "key", key->bytes, key_bytes);
+    control_json_write_bytes(w, "signature", signature, SIGNATURE_BYTES);
+    if (owner->ml_dsa_65)
+        control_json_write_bytes(w, "ml_dsa_65_signature", signature + SIGNATURE_BYTES,
+                                 ML_DSA_65_SIGNATURE_BYTES);
+}
+
+static void write_bundle(struct control_json_writer *w, const struct bundle *bundle)
+{
+    const struct user *owner = bundle->owner;
+
+    presence_write_user(w, owner);
+    control_json_open_object(w, "signed_prekey");
+    write_signed_key(w, owner, owner->prekeys->signed_prekey, KEY_BYTES);
+    control_json_close_object(w);
+    if (bundle->one_time.id == 0) {
+        control_json_write_value(w, "one_time_prekey", "null", 4);
+    } else {
+        control_json_open_object(w, "one_time_prekey");
+        control_json_write_u64(w, "id", bundle->one_time.id);
+        control_json_write_bytes(w, "key", bundle->one_time.key, KEY_BYTES);
+        control_json_close_object(w);
+    }
+    if (!bundle->kem)
+        return;
+    control_json_open_object(w, "kem_prekey");
+    write_signed_key(w, owner, bundle->kem, KEM_KEY_BYTES);
+    if (bundle->kem_is_one_time)
+        control_json_write_value(w, "one_time", "true", 4);
+    else
+        control_json_write_value(w, "one_time", "false", 5);
+    control_json_close_object(w);
+}
+
+// Told when a hand-out crosses the line, so once until that stock has been above it again. Who is
+// away then reads the stocks in the answer to the next login.
+static void tell_low(struct control *c, const struct bundle *bundle)
+{
+    const struct user *owner = bundle->owner;
+    bool low = bundle->one_time.id != 0 && owner->prekeys->count + 1 == LIMIT_PREKEYS_LOW;
+    bool kem_low = bundle->kem_is_one_time && owner->prekeys->kem->count + 1 == LIMIT_PREKEYS_LOW;
+
+    if (!(low || kem_low) || !owner->conn)
         return;
     stats_bump(c->stats, STATS_prekeys_low_sent);
     control_json_begin(&c->writer, "prekeys_low");
-    control_json_write_u64(&c->writer, "one_time_prekeys", user->prekeys->count);
-    control_conn_send(c, user->conn);
+    prekeys_write_counts(&c->writer, owner);
+    control_conn_send(c, owner->conn);
 }
 
-static void write_bundle(struct control_json_writer *w, const struct user *user,
-                         const struct one_time_prekey *one_time)
+static void count(struct stats *stats, const struct bundle *bundle)
 {
-    const struct signed_prekey *key = &user->prekeys->signed_prekey;
-
-    control_json_write_text(w, "name", user->name.text, user->name.len);
-    control_json_write_bytes(w, "mailbox", user->mailbox, sizeof user->mailbox);
-    control_json_open_object(w, "identity_keys");
-    control_json_write_bytes(w, "ed25519", user->identity_key, sizeof user->identity_key);
-    control_json_close_object(w);
-    control_json_open_object(w, "signed_prekey");
-    control_json_write_u64(w, "id", key->id);
-    control_json_write_bytes(w, "key", key->key, sizeof key->key);
-    control_json_write_bytes(w, "signature", key->signature, sizeof key->signature);
-    control_json_close_object(w);
-    if (!one_time) {
-        control_json_write_value(w, "one_time_prekey", "null", 4);
+    stats_bump(stats, STATS_bundles);
+    if (bundle->one_time.id == 0)
+        stats_bump(stats, STATS_bundles_without_one_time_prekey);
+    if (!bundle->kem)
         return;
-    }
-    control_json_open_object(w, "one_time_prekey");
-    control_json_write_u64(w, "id", one_time->id);
-    control_json_write_bytes(w, "key", one_time->key, sizeof one_time->key);
-    control_json_close_object(w);
+    stats_bump(stats, STATS_bundles_pqxdh);
+    if (!bundle->kem_is_one_time)
+        stats_bump(stats, STATS_bundles_without_one_time_kem_prekey);
 }
 
 enum control_error prekeys_get_bundle(struct control *c, struct control_conn *conn,
                                       const struct control_request *request)
 {
-    struct one_time_prekey one_time;
     struct user_name name;
-    struct user *user;
-    bool taken;
+    struct bundle bundle;
+    struct user *owner;
+    bool is_pqxdh;
 
-    if (control_json_read_name(request->root, "name", &name) != CONTROL_JSON_FOUND)
+    if (control_json_read_name(request->root, "name", &name) != CONTROL_JSON_FOUND ||
+        !read_suite(request->root, &is_pqxdh))
         return CONTROL_ERROR_BAD_MESSAGE;
     if (!take_token(&c->config, conn, request->now_ns))
         return CONTROL_ERROR_RATE_LIMITED;
-    user = users_find_name(&c->users, &name);
-    if (!user)
+    owner = users_find_name(&c->users, &name);
+    if (!owner)
         return CONTROL_ERROR_UNKNOWN_LOOKUP;
-    if (!user->prekeys || user->prekeys->signed_prekey.id == 0)
+    if (!has_prekeys(owner, is_pqxdh))
         return CONTROL_ERROR_NO_PREKEYS;
 
-    taken = take_one_time(user->prekeys, &one_time);
-    stats_bump(c->stats, STATS_bundles);
-    if (!taken)
-        stats_bump(c->stats, STATS_bundles_without_one_time_prekey);
+    take(owner, is_pqxdh, &bundle);
+    count(c->stats, &bundle);
     control_conn_begin_answer(c, request, "bundle");
-    write_bundle(&c->writer, user, taken ? &one_time : NULL);
+    write_bundle(&c->writer, &bundle);
     control_conn_send(c, conn);
-    if (taken)
-        tell_low(c, user);
+    tell_low(c, &bundle);
+    if (bundle.kem_is_one_time)
+        free(bundle.kem);
     return CONTROL_OK;
 }

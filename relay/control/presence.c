@@ -3,10 +3,20 @@
 #include "presence.h"
 #include "relay/limits.h"
 
+void presence_write_user(struct control_json_writer *w, const struct user *user)
+{
+    control_json_write_text(w, "name", user->name.text, user->name.len);
+    control_json_write_bytes(w, "mailbox", user->mailbox, sizeof user->mailbox);
+    control_json_open_object(w, "identity_keys");
+    control_json_write_bytes(w, "ed25519", user->ed25519, sizeof user->ed25519);
+    if (user->ml_dsa_65)
+        control_json_write_bytes(w, "ml_dsa_65", user->ml_dsa_65, ML_DSA_65_KEY_BYTES);
+    control_json_close_object(w);
+}
+
 enum control_error presence_get_pubkey(struct control *c, struct control_conn *conn,
                                        const struct control_request *request)
 {
-    struct control_json_writer *w = &c->writer;
     struct user_name name;
     const struct user *user;
 
@@ -16,11 +26,7 @@ enum control_error presence_get_pubkey(struct control *c, struct control_conn *c
     if (!user)
         return CONTROL_ERROR_UNKNOWN_LOOKUP;
     control_conn_begin_answer(c, request, "pubkey");
-    control_json_write_text(w, "name", user->name.text, user->name.len);
-    control_json_write_bytes(w, "mailbox", user->mailbox, sizeof user->mailbox);
-    control_json_open_object(w, "identity_keys");
-    control_json_write_bytes(w, "ed25519", user->identity_key, sizeof user->identity_key);
-    control_json_close_object(w);
+    presence_write_user(&c->writer, user);
     control_conn_send(c, conn);
     return CONTROL_OK;
 }

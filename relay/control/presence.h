@@ -5,6 +5,9 @@
 
 #include "control_conn.h"
 
+// Name, mailbox and identity keys: how answers introduce a user.
+void presence_write_user(struct control_json_writer *w, const struct user *user);
+
 // Errors: BAD_MESSAGE, UNKNOWN_LOOKUP.
 enum control_error presence_get_pubkey(struct control *c, struct control_conn *conn,
                                        const struct control_request *request);

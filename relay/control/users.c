@@ -1,5 +1,5 @@
-// Registered users and the two ways to find one. Control thread. Never looks at a connection, never
-// frees prekeys by itself: users_free leaves what users own to the owner of the table.
+// Registered users and the three ways to find one. Control thread. Never looks at a connection,
+// never frees prekeys: users_free leaves those to the owner of the table.
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -15,7 +15,8 @@ int users_init(struct users *u, uint32_t max)
     u->all = calloc(max ? max : 1, sizeof *u->all);
     if (!u->all)
         return -ENOMEM;
-    if (keyed_table_init(&u->by_name, max) || keyed_table_init(&u->by_mailbox, max)) {
+    if (keyed_table_init(&u->by_name, max) || keyed_table_init(&u->by_mailbox, max) ||
+        keyed_table_init(&u->by_ed25519, max)) {
         users_free(u);
         return -ENOMEM;
     }
@@ -25,6 +26,9 @@ int users_init(struct users *u, uint32_t max)
 
 void users_free(struct users *u)
 {
+    for (uint32_t i = 0; i < u->count; i++)
+        free(u->all[i].ml_dsa_65);
+    keyed_table_free(&u->by_ed25519);
     keyed_table_free(&u->by_mailbox);
     keyed_table_free(&u->by_name);
     free(u->all);
@@ -52,16 +56,32 @@ bool users_parse_name(struct user_name *out, const char *text, size_t len)
 }
 
 void users_compute_mailbox(uint8_t mailbox[WIRE_MAILBOX_BYTES],
-                           const uint8_t identity_key[USER_IDENTITY_BYTES])
+                           const struct user_identity *identity)
 {
     crypto_hash_sha256_state state;
     uint8_t hash[crypto_hash_sha256_BYTES];
 
     crypto_hash_sha256_init(&state);
     crypto_hash_sha256_update(&state, (const uint8_t *)mailbox_label, sizeof mailbox_label - 1);
-    crypto_hash_sha256_update(&state, identity_key, USER_IDENTITY_BYTES);
+    crypto_hash_sha256_update(&state, identity->ed25519, USER_ED25519_BYTES);
+    if (identity->ml_dsa_65)
+        crypto_hash_sha256_update(&state, identity->ml_dsa_65, ML_DSA_65_KEY_BYTES);
     crypto_hash_sha256_final(&state, hash);
     memcpy(mailbox, hash, WIRE_MAILBOX_BYTES);
+}
+
+struct user_identity users_get_identity(const struct user *user)
+{
+    return (struct user_identity){.ed25519 = user->ed25519, .ml_dsa_65 = user->ml_dsa_65};
+}
+
+bool users_has_identity(const struct user *user, const struct user_identity *identity)
+{
+    if (memcmp(user->ed25519, identity->ed25519, USER_ED25519_BYTES) != 0)
+        return false;
+    if (!user->ml_dsa_65 || !identity->ml_dsa_65)
+        return !user->ml_dsa_65 && !identity->ml_dsa_65;
+    return memcmp(user->ml_dsa_65, identity->ml_dsa_65, ML_DSA_65_KEY_BYTES) == 0;
 }
 
 struct user *users_find_name(const struct users *u, const struct user_name *name)
@@ -90,21 +110,44 @@ struct user *users_find_mailbox(const struct users *u, const uint8_t mailbox[WIR
     return NULL;
 }
 
+struct user *users_find_ed25519(const struct users *u, const uint8_t key[USER_ED25519_BYTES])
+{
+    struct keyed_node *node = *keyed_table_find_bucket(&u->by_ed25519, key, USER_ED25519_BYTES);
+
+    for (; node; node = node->next) {
+        struct user *user = CONTAINER_OF(node, struct user, by_ed25519);
+
+        if (!memcmp(user->ed25519, key, USER_ED25519_BYTES))
+            return user;
+    }
+    return NULL;
+}
+
 struct user *users_add(struct users *u, const struct user_name *name,
-                       const uint8_t identity_key[USER_IDENTITY_BYTES])
+                       const struct user_identity *identity)
 {
     struct user *user;
 
     assert(!users_find_name(u, name));
+    assert(!users_find_ed25519(u, identity->ed25519));
     if (u->count == u->max)
         return NULL;
-    user = &u->all[u->count++];
+    user = &u->all[u->count];
+    if (identity->ml_dsa_65) {
+        user->ml_dsa_65 = malloc(ML_DSA_65_KEY_BYTES);
+        if (!user->ml_dsa_65)
+            return NULL;
+        memcpy(user->ml_dsa_65, identity->ml_dsa_65, ML_DSA_65_KEY_BYTES);
+    }
+    u->count++;
     user->name = *name;
-    memcpy(user->identity_key, identity_key, USER_IDENTITY_BYTES);
-    users_compute_mailbox(user->mailbox, identity_key);
+    memcpy(user->ed25519, identity->ed25519, USER_ED25519_BYTES);
+    users_compute_mailbox(user->mailbox, identity);
     assert(!users_find_mailbox(u, user->mailbox));
     keyed_table_push(keyed_table_find_bucket(&u->by_name, name->text, name->len), &user->by_name);
     keyed_table_push(keyed_table_find_bucket(&u->by_mailbox, user->mailbox, WIRE_MAILBOX_BYTES),
                      &user->by_mailbox);
+    keyed_table_push(keyed_table_find_bucket(&u->by_ed25519, user->ed25519, USER_ED25519_BYTES),
+                     &user->by_ed25519);
     return user;
 }

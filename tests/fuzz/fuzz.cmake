@@ -41,14 +41,22 @@ sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
 sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
-  crypto/curve25519.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c crypto/session.c crypto/x3dh.c)
+  crypto/agreement.c crypto/cpu_dispatch.c crypto/curve25519.c crypto/curve25519_portable.c
+  crypto/hash_portable.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c
+  crypto/initiate.c crypto/ml_dsa.c crypto/ml_kem.c crypto/pq_key.c crypto/respond.c
+  crypto/sealed_message.c crypto/session.c crypto/signatures.c crypto/skipped.c crypto/window.c)
 target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sp_initial_open PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
 
+sealpost_fuzzer(sp_bundle_decode_text crypto/bundle_text.c)
+target_include_directories(fuzz_sp_bundle_decode_text PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_sp_bundle_decode_text PRIVATE PkgConfig::SODIUM)
+
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
-  relay/control/keyed_table.c relay/control/offline.c relay/control/prekeys.c
-  relay/control/presence.c relay/control/store_memory.c relay/control/users.c relay/stats.c
-  common/wire.c)
+  relay/control/keyed_table.c relay/control/ml_dsa_verifier.c relay/control/offline.c
+  relay/control/prekeys.c relay/control/presence.c relay/control/store_memory.c
+  relay/control/users.c relay/stats.c common/wire.c)
 target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
-target_link_libraries(fuzz_control_handle_event PRIVATE PkgConfig::YYJSON PkgConfig::SODIUM)
+target_link_libraries(fuzz_control_handle_event PRIVATE
+  PkgConfig::OPENSSL PkgConfig::YYJSON PkgConfig::SODIUM)

@@ -1,14 +1,17 @@
-// Any bytes as events on four connections, two of them logged in: the control plane must not crash,
-// must act on live connections only, must close after an error that closes, and then be silent.
+// Any bytes as events on four connections, two of them logged in, the second as a hybrid user: the
+// control plane must not crash, must act on live connections only, must close after an error that
+// closes, and then be silent.
 //
 // Input: repeated  operation (1) | connection (1) | length (u16) | that many bytes.
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <openssl/evp.h>
 #include <sodium.h>
 
 #include "relay/control/control.h"
+#include "relay/control/ml_dsa_verifier.h"
 #include "relay/limits.h"
 
 enum { CONNECTIONS = 4, LOGGED_IN = 2 };
@@ -24,6 +27,11 @@ struct seen {
 
 static struct seen seen[CONNECTIONS];
 static uint8_t mailboxes[LOGGED_IN][WIRE_MAILBOX_BYTES];
+// Of the hybrid user, in every run.
+static EVP_PKEY *ml_dsa_pair;
+static uint8_t ml_dsa_key[ML_DSA_65_KEY_BYTES];
+static uint8_t ml_dsa_signature[ML_DSA_65_SIGNATURE_BYTES];
+static bool is_signed;
 static struct stats stats;
 
 static bool contains(const struct control_action *action, const char *text)
@@ -134,14 +142,48 @@ static void open_one(struct control *c, uint32_t slot, uint64_t now_ns)
     handle(c, CONTROL_OPENED, s->peer, NULL, 0, now_ns);
 }
 
-// A user for each of the first connections, named "0", "1", with a key of its own.
+// The same challenge each time, so that the costly signature is made once for all runs.
+static void sign_ml_dsa(const uint8_t *message, size_t message_len)
+{
+    EVP_SIGNATURE *algorithm = EVP_SIGNATURE_fetch(NULL, "ML-DSA-65", NULL);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, ml_dsa_pair, NULL);
+    size_t len = sizeof ml_dsa_signature;
+
+    assert(EVP_PKEY_sign_message_init(context, algorithm, NULL) == 1);
+    assert(EVP_PKEY_sign(context, ml_dsa_signature, &len, message, message_len) == 1);
+    EVP_PKEY_CTX_free(context);
+    EVP_SIGNATURE_free(algorithm);
+    is_signed = true;
+}
+
+static const char *encode64(const uint8_t *bytes, size_t len)
+{
+    static char texts[4][ML_DSA_65_SIGNATURE_BYTES * 4 / 3 + 8];
+    static unsigned next;
+
+    return sodium_bin2base64(texts[next++ % COUNT_OF(texts)], sizeof texts[0], bytes, len,
+                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+static void compute_mailbox(uint32_t slot, const uint8_t key[32], bool is_hybrid)
+{
+    uint8_t message[19 + 32 + ML_DSA_65_KEY_BYTES] = "sealpost.v1 mailbox", hash[32];
+
+    memcpy(message + 19, key, 32);
+    memcpy(message + 51, ml_dsa_key, sizeof ml_dsa_key);
+    crypto_hash_sha256(hash, message, is_hybrid ? sizeof message : 51);
+    memcpy(mailboxes[slot], hash, WIRE_MAILBOX_BYTES);
+}
+
+// A user for each of the first connections, named "0", "1", with a key of its own, "1" with two.
 static void log_in(struct control *c, uint32_t slot, uint64_t now_ns)
 {
     uint8_t seed[crypto_sign_SEEDBYTES] = {(uint8_t)(slot + 1)};
-    uint8_t key[32], secret[64], signature[64], hash[32];
-    char key_text[64], signature_text[128], text[512];
-    uint8_t message[128] = "sealpost.v1 register";
+    uint8_t key[32], secret[64], signature[64];
+    uint8_t message[128 + ML_DSA_65_KEY_BYTES] = "sealpost.v1 register";
     size_t len = sizeof "sealpost.v1 register";
+    bool is_hybrid = slot == 1;
+    char text[10000];
 
     crypto_sign_seed_keypair(key, secret, seed);
     memcpy(message + len, seen[slot].challenge, 32);
@@ -150,20 +192,25 @@ static void log_in(struct control *c, uint32_t slot, uint64_t now_ns)
     message[len++] = (uint8_t)('0' + slot);
     memcpy(message + len, key, 32);
     len += 32;
+    if (is_hybrid) {
+        memcpy(message + len, ml_dsa_key, sizeof ml_dsa_key);
+        len += sizeof ml_dsa_key;
+        if (!is_signed)
+            sign_ml_dsa(message, len);
+    }
     crypto_sign_detached(signature, NULL, message, len, secret);
-    sodium_bin2base64(key_text, sizeof key_text, key, 32, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    sodium_bin2base64(signature_text, sizeof signature_text, signature, 64,
-                      sodium_base64_VARIANT_URLSAFE_NO_PADDING);
-    len = (size_t)snprintf(text, sizeof text,
-                           "{\"type\":\"register\",\"name\":\"%u\",\"identity_keys\":{\"ed25519\":"
-                           "\"%s\"},\"signatures\":{\"ed25519\":\"%s\"}}",
-                           slot, key_text, signature_text);
+    len = (size_t)snprintf(
+        text, sizeof text,
+        "{\"type\":\"register\",\"name\":\"%u\",\"identity_keys\":{\"ed25519\":\"%s\"%s%s%s},"
+        "\"signatures\":{\"ed25519\":\"%s\"%s%s%s}}",
+        slot, encode64(key, 32), is_hybrid ? ",\"ml_dsa_65\":\"" : "",
+        is_hybrid ? encode64(ml_dsa_key, sizeof ml_dsa_key) : "", is_hybrid ? "\"" : "",
+        encode64(signature, 64), is_hybrid ? ",\"ml_dsa_65\":\"" : "",
+        is_hybrid ? encode64(ml_dsa_signature, sizeof ml_dsa_signature) : "",
+        is_hybrid ? "\"" : "");
     handle(c, CONTROL_TEXT, seen[slot].peer, text, len, now_ns);
     assert(seen[slot].logged_in);
-    memcpy(message, "sealpost.v1 mailbox", 19);
-    memcpy(message + 19, key, 32);
-    crypto_hash_sha256(hash, message, 51);
-    memcpy(mailboxes[slot], hash, WIRE_MAILBOX_BYTES);
+    compute_mailbox(slot, key, is_hybrid);
 }
 
 // Valid as the hot path would let it through: mailbox, id and flags from the input.
@@ -215,6 +262,35 @@ static void run_one(struct control *c, uint8_t op, uint32_t slot, const uint8_t 
     default:
         handle(c, CONTROL_TEXT, seen[slot].peer, data, len, *now_ns);
     }
+}
+
+static const char *name_random(void)
+{
+    return "constant";
+}
+
+static uint32_t draw(void)
+{
+    return 4;
+}
+
+static void fill(void *const out, const size_t len)
+{
+    memset(out, 4, len);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    static struct randombytes_implementation constant = {
+        .implementation_name = name_random, .random = draw, .buf = fill};
+    size_t len = sizeof ml_dsa_key;
+
+    (void)argc;
+    (void)argv;
+    assert(randombytes_set_implementation(&constant) == 0);
+    ml_dsa_pair = EVP_PKEY_Q_keygen(NULL, NULL, "ML-DSA-65");
+    assert(ml_dsa_pair && EVP_PKEY_get_raw_public_key(ml_dsa_pair, ml_dsa_key, &len) == 1);
+    return 0;
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -15,6 +15,7 @@ endfunction()
 sealpost_integration_test(login 120)
 sealpost_integration_test(conversation 120)
 sealpost_integration_test(control 120)
+sealpost_integration_test(hybrid 240)
 sealpost_integration_test(durable 120)
 sealpost_integration_test(malformed_frames 240)
 sealpost_integration_test(malformed_messages 240)
@@ -28,5 +29,11 @@ sealpost_integration_test(robustness 300)
 sealpost_integration_test(drain 120)
 sealpost_integration_test(options 240)
 sealpost_integration_test(load 300)
+sealpost_integration_test(micro 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
+
+# The library alone, as another project would take it.
+sealpost_integration_test(sealcrypto_install 120)
+set_property(TEST integration.sealcrypto_install APPEND PROPERTY ENVIRONMENT
+  SEALPOST_SANITIZE=${SEALPOST_SANITIZE})

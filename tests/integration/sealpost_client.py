@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from ml_dsa import MlDsa65
 from relay_process import PATIENCE_S, remember_name
 
 SUBPROTOCOL = "sealpost.v1"
@@ -46,8 +47,8 @@ def _private_bytes(private):
                                  serialization.NoEncryption())
 
 
-def compute_mailbox(identity_key):
-    return hashlib.sha256(b"sealpost.v1 mailbox" + identity_key).digest()[:16]
+def compute_mailbox(identity_key, ml_dsa_key=b""):
+    return hashlib.sha256(b"sealpost.v1 mailbox" + identity_key + ml_dsa_key).digest()[:16]
 
 
 def convert_public(identity_key):
@@ -72,14 +73,17 @@ def _exchange(private, public):
 
 
 class Identity:
-    """One user's keys. `publish(n)` makes prekeys and the message that publishes them."""
+    """One user's keys. `publish(n)` makes prekeys and the message that publishes them. A hybrid
+    one has an ML-DSA-65 key, too; KEM prekeys are random bytes, for a relay that never uses them.
+    """
 
-    def __init__(self, name=None):
+    def __init__(self, name=None, hybrid=False):
         self.name = name or "user-" + os.urandom(8).hex()
         remember_name(self.name)
         self.ed25519 = Ed25519PrivateKey.generate()
         self.public = _public_bytes(self.ed25519)
-        self.mailbox = compute_mailbox(self.public)
+        self.ml_dsa_65 = MlDsa65() if hybrid else None
+        self.mailbox = compute_mailbox(self.public, self.ml_dsa_65.public if hybrid else b"")
         digest = bytearray(hashlib.sha512(_private_bytes(self.ed25519)).digest()[:32])
         digest[0] &= 248
         digest[31] = digest[31] & 127 | 64
@@ -92,13 +96,21 @@ class Identity:
     def _claim(self, verb, challenge):
         name = self.name.encode()
         signed = (b"sealpost.v1 " + verb.encode() + b"\0" + challenge + bytes([len(name)]) + name +
-                  self.public)
-        return {"type": verb, "name": self.name,
-                "signatures": {"ed25519": encode64(self.ed25519.sign(signed))}}
+                  self.public + (self.ml_dsa_65.public if self.ml_dsa_65 else b""))
+        signatures = {"ed25519": encode64(self.ed25519.sign(signed))}
+        if self.ml_dsa_65:
+            signatures["ml_dsa_65"] = encode64(self.ml_dsa_65.sign(signed))
+        return {"type": verb, "name": self.name, "signatures": signatures}
+
+    @property
+    def identity_keys(self):
+        keys = {"ed25519": encode64(self.public)}
+        if self.ml_dsa_65:
+            keys["ml_dsa_65"] = encode64(self.ml_dsa_65.public)
+        return keys
 
     def register(self, challenge):
-        return {**self._claim("register", challenge),
-                "identity_keys": {"ed25519": encode64(self.public)}}
+        return {**self._claim("register", challenge), "identity_keys": self.identity_keys}
 
     def login(self, challenge):
         return self._claim("login", challenge)
@@ -108,8 +120,18 @@ class Identity:
         number = len(self.signed_prekeys) + 1
         self.signed_prekeys[number] = private
         public = _public_bytes(private)
-        return {"id": number, "key": encode64(public),
-                "signature": encode64(self.ed25519.sign(_encode_key(public)))}
+        return self._sign_key(number, public, _encode_key(public))
+
+    def _sign_key(self, number, public, encoded):
+        key = {"id": number, "key": encode64(public),
+               "signature": encode64(self.ed25519.sign(encoded))}
+        if self.ml_dsa_65:
+            key["ml_dsa_65_signature"] = encode64(self.ml_dsa_65.sign(encoded))
+        return key
+
+    def make_kem_prekey(self, number):
+        public = os.urandom(1184)
+        return self._sign_key(number, public, b"\x0c" + public)
 
     def make_one_time_prekeys(self, count, first=1):
         made = []

@@ -17,7 +17,7 @@ async def test_hello_states_the_limits(relay):
     assert len(client.challenge) == 32
     assert client.hello["limits"] == {
         "envelope_bytes": 65536, "control_bytes": 98304, "outbox_bytes": 262144,
-        "one_time_prekeys": 100, "login_timeout_ms": 30000}
+        "one_time_prekeys": 100, "one_time_kem_prekeys": 20, "login_timeout_ms": 30000}
     await client.close()
 
 
@@ -37,7 +37,8 @@ async def test_register_then_login(relay):
     second = await Client.connect(relay.url())
     answer = await second.ask(identity.login(second.challenge))
     assert answer == {"type": "logged_in", "id": 1, "name": identity.name,
-                      "mailbox": encode64(identity.mailbox), "one_time_prekeys": 7, "queued": 0}
+                      "mailbox": encode64(identity.mailbox), "one_time_prekeys": 7,
+                      "one_time_kem_prekeys": 0, "queued": 0}
     await second.close()
     stats = relay.stop()
     assert stats["registered"] == 1 and stats["logged_in"] == 2

@@ -99,6 +99,14 @@ BAD_MESSAGES = {
     "one_time_prekey_number": {"type": "publish_prekeys", "one_time_prekeys": [1]},
     "one_time_prekey_twice": {"type": "publish_prekeys",
                               "one_time_prekeys": [{"id": 1, "key": KEY}, {"id": 1, "key": KEY}]},
+    "kem_prekey_array": {"type": "publish_prekeys", "kem_prekey": []},
+    "kem_prekey_of_32_bytes": {"type": "publish_prekeys", "kem_prekey": SIGNED},
+    "one_time_kem_prekeys_object": {"type": "publish_prekeys", "one_time_kem_prekeys": {}},
+    "one_time_kem_prekey_number": {"type": "publish_prekeys", "one_time_kem_prekeys": [1]},
+    "signed_prekey_second_signature": {"type": "publish_prekeys", "signed_prekey": {
+        **SIGNED, "ml_dsa_65_signature": "A" * 4412}},
+    "suite_unknown": {"type": "get_bundle", "name": "a", "suite": "x4dh"},
+    "suite_null": {"type": "get_bundle", "name": "a", "suite": None},
     "chat_without_to": {"type": "chat_request", "body": {}},
     "relay_without_envelope": {"type": "relay"},
     "relay_envelope_number": {"type": "relay", "envelope": 1},
@@ -135,7 +143,11 @@ def test_bad_message(relay, name):
     {}, {"name": "x"}, {"name": "x", "signatures": []}, {"name": "x", "signatures": {}},
     {"name": "x", "signatures": {"ed25519": SIGNATURE[:-1]}},
     {"name": "x", "signatures": {"ed25519": SIGNATURE}, "identity_keys": "k"},
-    {"name": "x", "signatures": {"ed25519": SIGNATURE}, "identity_keys": {"ed25519": KEY[1:]}}])
+    {"name": "x", "signatures": {"ed25519": SIGNATURE}, "identity_keys": {"ed25519": KEY[1:]}},
+    {"name": "x", "signatures": {"ed25519": SIGNATURE, "ml_dsa_65": SIGNATURE},
+     "identity_keys": {"ed25519": KEY}},
+    {"name": "x", "signatures": {"ed25519": SIGNATURE},
+     "identity_keys": {"ed25519": KEY, "ml_dsa_65": KEY}}])
 def test_bad_registration(relay, claim):
     with RawSocket(relay.address()).upgrade() as client:
         client.receive_json("hello")

@@ -69,6 +69,16 @@ def test_address_given_twice():
     assert "given twice" in said and "choose another port" in said
 
 
+def test_openssl_without_ml_dsa(tmp_path, monkeypatch):
+    """As with a version before 3.5, or a provider configured that lacks it."""
+    config = tmp_path / "openssl.cnf"
+    config.write_text("openssl_conf = start\n[start]\nalg_section = algorithms\n"
+                      "[algorithms]\ndefault_properties = fips=yes\n")
+    monkeypatch.setenv("OPENSSL_CONF", str(config))
+    said = refused("--listen", WS)
+    assert "ML-DSA-65" in said and "3.5" in said
+
+
 def without_io_uring(error):
     """Run in the child before the relay: io_uring_setup fails with `error`, as on a system that
     lacks it (ENOSYS) or has it switched off (EPERM)."""

@@ -1,8 +1,12 @@
-// The recorder behind control_fake.h. Allocation fails by the linker's --wrap, and only while the
-// control plane is at work.
+// The recorder behind control_fake.h. Allocation fails by the linker's --wrap and OpenSSL's own
+// hook, and only while the control plane is at work.
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+
+#include <openssl/core_names.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
 
 #include "control_fake.h"
 
@@ -38,6 +42,34 @@ void *__wrap_calloc(size_t count, size_t size)
 void *__wrap_realloc(void *old, size_t size)
 {
     return may_allocate() ? __real_realloc(old, size) : NULL;
+}
+
+static void *allocate_openssl(size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return may_allocate() ? __real_malloc(size) : NULL;
+}
+
+static void *reallocate_openssl(void *old, size_t size, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    return may_allocate() ? __real_realloc(old, size) : NULL;
+}
+
+static void free_openssl(void *memory, const char *file, int line)
+{
+    (void)file;
+    (void)line;
+    free(memory);
+}
+
+// Before OpenSSL's first allocation, or it takes no hook.
+__attribute__((constructor)) static void hook_openssl(void)
+{
+    if (!CRYPTO_set_mem_functions(allocate_openssl, reallocate_openssl, free_openssl))
+        abort();
 }
 
 void fake_fail_allocations(unsigned skip, unsigned count)
@@ -128,6 +160,8 @@ struct fake *fake_start(const struct control_config *config)
     struct control_ops ops = {.ctx = f, .act = record, .attach = attach, .detach = detach};
 
     cr_assert_not_null(f);
+    // As main does. OpenSSL sets itself up now, once for the process, with all the memory it wants.
+    cr_assert_null(control_check_libraries());
     f->now_ns = 1000 * NS_PER_S;
     handling = true;
     f->control = control_create(config, &ops, &f->stats);
@@ -232,21 +266,77 @@ void fake_durable(struct fake *f, struct peer peer, const uint8_t mailbox[WIRE_M
     handle_copy(f, CONTROL_DURABLE, peer, bytes, size);
 }
 
+static EVP_PKEY *make_ml_dsa_pair(const struct fake_client *client)
+{
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_name(NULL, "ML-DSA-65", NULL);
+    uint8_t seed[sizeof client->ml_dsa_seed];
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_PKEY_PARAM_ML_DSA_SEED, seed, sizeof seed),
+        OSSL_PARAM_construct_end()};
+    EVP_PKEY *pair = NULL;
+
+    memcpy(seed, client->ml_dsa_seed, sizeof seed);
+    cr_assert_eq(EVP_PKEY_keygen_init(context), 1);
+    cr_assert_eq(EVP_PKEY_CTX_set_params(context, parameters), 1);
+    cr_assert_eq(EVP_PKEY_generate(context, &pair), 1);
+    EVP_PKEY_CTX_free(context);
+    return pair;
+}
+
+static void sign_ml_dsa(const struct fake_client *client,
+                        uint8_t signature[FAKE_ML_DSA_SIGNATURE_BYTES], const uint8_t *message,
+                        size_t message_len)
+{
+    EVP_SIGNATURE *algorithm = EVP_SIGNATURE_fetch(NULL, "ML-DSA-65", NULL);
+    EVP_PKEY *pair = make_ml_dsa_pair(client);
+    EVP_PKEY_CTX *context = EVP_PKEY_CTX_new_from_pkey(NULL, pair, NULL);
+    size_t len = FAKE_ML_DSA_SIGNATURE_BYTES;
+
+    cr_assert_eq(EVP_PKEY_sign_message_init(context, algorithm, NULL), 1);
+    cr_assert_eq(EVP_PKEY_sign(context, signature, &len, message, message_len), 1);
+    cr_assert_eq(len, FAKE_ML_DSA_SIGNATURE_BYTES);
+    EVP_PKEY_CTX_free(context);
+    EVP_PKEY_free(pair);
+    EVP_SIGNATURE_free(algorithm);
+}
+
+static void compute_mailbox(struct fake_client *client)
+{
+    uint8_t labelled[19 + 32 + FAKE_ML_DSA_KEY_BYTES];
+    uint8_t hash[crypto_hash_sha256_BYTES];
+
+    memcpy(labelled, "sealpost.v1 mailbox", 19);
+    memcpy(labelled + 19, client->identity_key, 32);
+    memcpy(labelled + 19 + 32, client->ml_dsa_65, FAKE_ML_DSA_KEY_BYTES);
+    crypto_hash_sha256(hash, labelled, client->is_hybrid ? sizeof labelled : 19 + 32);
+    memcpy(client->mailbox, hash, WIRE_MAILBOX_BYTES);
+}
+
 void fake_client_init(struct fake_client *client, const char *name)
 {
     uint8_t seed[crypto_sign_SEEDBYTES];
-    uint8_t hash[crypto_hash_sha256_BYTES];
-    uint8_t labelled[19 + 32];
 
     cr_assert_geq(sodium_init(), 0);
     memset(client, 0, sizeof *client);
     client->name = name;
     crypto_hash_sha256(seed, (const uint8_t *)name, strlen(name));
     crypto_sign_seed_keypair(client->identity_key, client->secret_key, seed);
-    memcpy(labelled, "sealpost.v1 mailbox", 19);
-    memcpy(labelled + 19, client->identity_key, 32);
-    crypto_hash_sha256(hash, labelled, sizeof labelled);
-    memcpy(client->mailbox, hash, WIRE_MAILBOX_BYTES);
+    compute_mailbox(client);
+}
+
+void fake_hybrid_init(struct fake_client *client, const char *name)
+{
+    size_t len = FAKE_ML_DSA_KEY_BYTES;
+    EVP_PKEY *pair;
+
+    fake_client_init(client, name);
+    client->is_hybrid = true;
+    crypto_hash_sha256(client->ml_dsa_seed, (const uint8_t *)name, strlen(name));
+    pair = make_ml_dsa_pair(client);
+    cr_assert_eq(EVP_PKEY_get_raw_public_key(pair, client->ml_dsa_65, &len), 1);
+    cr_assert_eq(len, FAKE_ML_DSA_KEY_BYTES);
+    EVP_PKEY_free(pair);
+    compute_mailbox(client);
 }
 
 struct control_action *fake_take(struct fake *f, struct peer peer, enum control_action_op op)
@@ -358,11 +448,25 @@ void fake_close(struct fake *f, struct fake_client *client)
     handle_copy(f, CONTROL_CLOSED, client->peer, NULL, 0);
 }
 
-const char *fake_login_text(const struct fake_client *client, const char *verb)
+// A member, a comma before it, where `wanted`; otherwise nothing.
+static const char *optional(bool wanted, const uint8_t *bytes, size_t len)
 {
-    static char text[1024];
-    uint8_t message[256];
-    uint8_t signature[64];
+    static char texts[2][FAKE_ML_DSA_SIGNATURE_BYTES * 4 / 3 + 32];
+    static unsigned next;
+    char *text = texts[next++ % COUNT_OF(texts)];
+
+    text[0] = '\0';
+    if (wanted)
+        snprintf(text, sizeof texts[0], ",\"ml_dsa_65\":\"%s\"", fake_base64(bytes, len));
+    return text;
+}
+
+const char *fake_cut_login_text(const struct fake_client *client, const char *verb, bool with_key,
+                                bool with_signature)
+{
+    static char text[10000];
+    uint8_t message[256 + FAKE_ML_DSA_KEY_BYTES];
+    uint8_t signature[64], second[FAKE_ML_DSA_SIGNATURE_BYTES];
     size_t len = 0;
     size_t name_len = strlen(client->name);
 
@@ -374,13 +478,26 @@ const char *fake_login_text(const struct fake_client *client, const char *verb)
     len += name_len;
     memcpy(message + len, client->identity_key, 32);
     len += 32;
+    if (client->is_hybrid) {
+        memcpy(message + len, client->ml_dsa_65, FAKE_ML_DSA_KEY_BYTES);
+        len += FAKE_ML_DSA_KEY_BYTES;
+    }
     crypto_sign_detached(signature, NULL, message, len, client->secret_key);
+    if (with_signature)
+        sign_ml_dsa(client, second, message, len);
     snprintf(text, sizeof text,
-             "{\"type\":\"%s\",\"id\":1,\"name\":\"%s\",\"identity_keys\":{\"ed25519\":\"%s\"},"
-             "\"signatures\":{\"ed25519\":\"%s\"}}",
+             "{\"type\":\"%s\",\"id\":1,\"name\":\"%s\",\"identity_keys\":{\"ed25519\":\"%s\"%s},"
+             "\"signatures\":{\"ed25519\":\"%s\"%s}}",
              verb, client->name, fake_base64(client->identity_key, 32),
-             fake_base64(signature, sizeof signature));
+             optional(with_key, client->ml_dsa_65, sizeof client->ml_dsa_65),
+             fake_base64(signature, sizeof signature),
+             optional(with_signature, second, sizeof second));
     return text;
+}
+
+const char *fake_login_text(const struct fake_client *client, const char *verb)
+{
+    return fake_cut_login_text(client, verb, client->is_hybrid, client->is_hybrid);
 }
 
 static void take_admission(struct fake *f, const struct fake_client *client)
@@ -390,17 +507,28 @@ static void take_admission(struct fake *f, const struct fake_client *client)
     cr_assert_arr_eq(action->mailbox, client->mailbox, WIRE_MAILBOX_BYTES);
 }
 
-void fake_join(struct fake *f, struct fake_client *client, const char *name, uint32_t slot)
+static void join(struct fake *f, struct fake_client *client, uint32_t slot)
 {
-    fake_client_init(client, name);
     fake_open(f, client, slot, 1);
     fake_text(f, client->peer, "%s", fake_login_text(client, "register"));
     take_admission(f, client);
     fake_expect(f, client->peer,
                 "{\"type\":\"registered\",\"id\":1,\"name\":\"%s\",\"mailbox\":\"%s\","
-                "\"one_time_prekeys\":0,\"queued\":0}",
-                name, fake_base64(client->mailbox, 16));
+                "\"one_time_prekeys\":0,\"one_time_kem_prekeys\":0,\"queued\":0}",
+                client->name, fake_base64(client->mailbox, 16));
     fake_expect_nothing(f, client->peer);
+}
+
+void fake_join(struct fake *f, struct fake_client *client, const char *name, uint32_t slot)
+{
+    fake_client_init(client, name);
+    join(f, client, slot);
+}
+
+void fake_join_hybrid(struct fake *f, struct fake_client *client, const char *name, uint32_t slot)
+{
+    fake_hybrid_init(client, name);
+    join(f, client, slot);
 }
 
 void fake_rejoin(struct fake *f, struct fake_client *client, uint32_t slot, uint32_t generation,
@@ -411,6 +539,6 @@ void fake_rejoin(struct fake *f, struct fake_client *client, uint32_t slot, uint
     take_admission(f, client);
     fake_expect(f, client->peer,
                 "{\"type\":\"logged_in\",\"id\":1,\"name\":\"%s\",\"mailbox\":\"%s\","
-                "\"one_time_prekeys\":0,\"queued\":%u}",
+                "\"one_time_prekeys\":0,\"one_time_kem_prekeys\":0,\"queued\":%u}",
                 client->name, fake_base64(client->mailbox, 16), queued);
 }

@@ -12,6 +12,8 @@
 #define FAKE_ACTIONS 16384u
 #define FAKE_WORKERS 2u
 #define FAKE_SLOTS 64u
+#define FAKE_ML_DSA_KEY_BYTES 1952u
+#define FAKE_ML_DSA_SIGNATURE_BYTES 3309u
 
 struct fake {
     struct control *control;
@@ -27,9 +29,12 @@ struct fake {
     uint32_t attached_count;
 };
 
-// A client: a name, its key pair, and the connection it is on.
+// A client: a name, its key pairs, and the connection it is on.
 struct fake_client {
     const char *name;
+    bool is_hybrid;
+    uint8_t ml_dsa_65[FAKE_ML_DSA_KEY_BYTES]; // public; the pair comes from the seed
+    uint8_t ml_dsa_seed[32];
     uint8_t identity_key[32];
     uint8_t secret_key[64];
     uint8_t mailbox[WIRE_MAILBOX_BYTES];
@@ -43,15 +48,20 @@ struct control_config fake_config(void);
 struct fake *fake_start(const struct control_config *config);
 void fake_stop(struct fake *f);
 
-// Key pair derived from the name.
+// Key pairs derived from the name. A hybrid client has the Ed25519 key of the other of its name.
 void fake_client_init(struct fake_client *client, const char *name);
+void fake_hybrid_init(struct fake_client *client, const char *name);
 // A new connection; takes its hello and keeps the challenge.
 void fake_open(struct fake *f, struct fake_client *client, uint32_t slot, uint32_t generation);
 void fake_close(struct fake *f, struct fake_client *client);
-// The message that registers or logs in, signed with this client's key.
+// The message that registers or logs in, signed with this client's keys.
 const char *fake_login_text(const struct fake_client *client, const char *verb);
+// The same of a hybrid client, its ML-DSA-65 key or signature left out.
+const char *fake_cut_login_text(const struct fake_client *client, const char *verb, bool with_key,
+                                bool with_signature);
 // Open, register or log in, take the answers up to and with "registered" / "logged_in".
 void fake_join(struct fake *f, struct fake_client *client, const char *name, uint32_t slot);
+void fake_join_hybrid(struct fake *f, struct fake_client *client, const char *name, uint32_t slot);
 void fake_rejoin(struct fake *f, struct fake_client *client, uint32_t slot, uint32_t generation,
                  uint32_t queued);
 
@@ -82,8 +92,8 @@ uint32_t fake_count(const struct fake *f, struct peer peer);
 const struct peer *fake_attached(const struct fake *f, const uint8_t mailbox[WIRE_MAILBOX_BYTES]);
 uint64_t fake_stat(const struct fake *f, enum stats_counter counter);
 
-// Of the allocations inside the control plane from now on, let `count` fail after the first
-// `skip`; none with count 0.
+// Of the allocations inside the control plane from now on, OpenSSL's included, let `count` fail
+// after the first `skip`; none with count 0.
 void fake_fail_allocations(unsigned skip, unsigned count);
 
 #endif

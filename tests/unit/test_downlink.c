@@ -29,7 +29,7 @@ static uint16_t next_buffer;
 
 static void init_user(struct client *c, uint32_t number)
 {
-    cr_assert_eq(persona_init(&c->persona, RUN, number), 0);
+    cr_assert_eq(persona_init(&c->persona, RUN, number, false), 0);
     c->number = number;
     c->slot = number;
     c->partner = &pair[number ^ 1];
@@ -39,7 +39,7 @@ static void init_user(struct client *c, uint32_t number)
 
 static void setup(void)
 {
-    struct sp_x3dh_result x3dh;
+    struct sp_handshake handshake = {.suite = SP_SUITE_X3DH, .ad_len = 66};
 
     cr_assert_eq(sp_init(), 0);
     s = (struct shard){.options = &options,
@@ -61,11 +61,19 @@ static void setup(void)
     memset(pair, 0, sizeof pair);
     init_user(&pair[0], 0);
     init_user(&pair[1], 1);
-    cr_assert_eq(sp_random((uint8_t *)&x3dh, sizeof x3dh), 0);
+    cr_assert_eq(sp_random(handshake.sk, sizeof handshake.sk), 0);
     for (int i = 0; i < 2; i++) {
-        cr_assert_eq(sp_session_init(&pair[i].session, &x3dh, i == 0, pair[i].persona.key,
-                                     pair[i ^ 1].persona.key),
-                     0);
+        struct sp_session_init_job job = {
+            .session = &pair[i].session,
+            .handshake = &handshake,
+            .initiator = i == 0,
+            .local = sp_identity_public(&pair[i].persona.identity),
+            .remote = sp_identity_public(&pair[i ^ 1].persona.identity),
+            .mode = SP_SESSION_COUNTER,
+        };
+
+        sp_session_init_batch(&job, 1);
+        cr_assert_eq(job.result, 0);
         pair[i].has_session = true;
     }
 }

@@ -41,6 +41,29 @@ Test(options, parse_defaults)
     cr_assert(o.source_addresses_auto);
     cr_assert_not(o.durable);
     cr_assert_eq(o.progress_ns, NS_PER_S);
+    cr_assert_eq(o.suite, SP_SUITE_X3DH);
+    cr_assert_not(o.is_hybrid);
+    cr_assert_eq(o.session, SP_SESSION_COUNTER);
+}
+
+Test(options, parse_cryptography)
+{
+    cr_assert_eq(PARSE(URL, "--suite", "pqxdh", "--auth", "hybrid", "--session", "ratchet"), 0);
+    cr_assert_eq(o.suite, SP_SUITE_PQXDH);
+    cr_assert(o.is_hybrid);
+    cr_assert_eq(o.session, SP_SESSION_RATCHET);
+    cr_assert_eq(o.setup_timeout_ns, 20 * NS_PER_S + 100 * 20 * NS_PER_MS);
+    cr_assert_eq(PARSE(URL, "--suite", "x3dh", "--auth", "ed25519", "--session", "counter"), 0);
+    cr_assert_str_eq(options_suite_name(o.suite), "x3dh");
+    cr_assert_str_eq(options_auth_name(o.is_hybrid), "ed25519");
+    cr_assert_str_eq(options_session_name(o.session), "counter");
+    cr_assert_eq(PARSE(URL, "-m", "idle", "--auth", "hybrid"), 0);
+    cr_assert_eq(PARSE(URL, "--suite", "kyber"), -EINVAL);
+    cr_assert_eq(PARSE(URL, "--auth", "rsa"), -EINVAL);
+    cr_assert_eq(PARSE(URL, "--session", "double"), -EINVAL);
+    cr_assert_eq(PARSE(URL, "-m", "idle", "--suite", "pqxdh"), -EINVAL);
+    cr_assert_eq(PARSE(URL, "-m", "idle", "--session", "ratchet"), -EINVAL);
+    cr_assert_eq(PARSE(URL, "-m", "idle", "--idle-anonymous", "--auth", "hybrid"), -EINVAL);
 }
 
 Test(options, parse_closed_loop)

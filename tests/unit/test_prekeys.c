@@ -1,73 +1,5 @@
 // Prekeys: published whole or not at all, handed out exactly once, low notice, rate limit.
-#include <stdio.h>
-
-#include "control_fake.h"
-
-static const char *signed_prekey(uint32_t id)
-{
-    static char text[256];
-    uint8_t bytes[64];
-
-    memset(bytes, (int)id, sizeof bytes);
-    snprintf(text, sizeof text, "\"signed_prekey\":{\"id\":%u,\"key\":\"%s\",\"signature\":\"%s\"}",
-             id, fake_base64(bytes, 32), fake_base64(bytes, 64));
-    return text;
-}
-
-static const char *one_time_prekey(uint32_t id)
-{
-    static char texts[2][128];
-    static unsigned next;
-    char *text = texts[next++ % 2];
-    uint8_t key[32] = {0};
-
-    store_be32(key, id);
-    snprintf(text, sizeof texts[0], "{\"id\":%u,\"key\":\"%s\"}", id, fake_base64(key, 32));
-    return text;
-}
-
-static const char *one_time_prekeys(uint32_t first, uint32_t count)
-{
-    static char text[16384];
-    int len = sprintf(text, "\"one_time_prekeys\":[");
-
-    for (uint32_t i = 0; i < count; i++)
-        len += sprintf(text + len, "%s%s", i ? "," : "", one_time_prekey(first + i));
-    sprintf(text + len, "]");
-    return text;
-}
-
-// Publishes a signed prekey 1 and these one-time prekeys; `stock` is the count afterwards.
-static void publish(struct fake *f, const struct fake_client *client, uint32_t first,
-                    uint32_t count, uint32_t stock)
-{
-    fake_text(f, client->peer, "{\"type\":\"publish_prekeys\",\"id\":2,%s,%s}", signed_prekey(1),
-              one_time_prekeys(first, count));
-    fake_expect(f, client->peer, "{\"type\":\"published\",\"id\":2,\"one_time_prekeys\":%u}",
-                stock);
-}
-
-// Asks for the owner's bundle and expects one-time prekey `id`, or null with 0.
-static void fetch(struct fake *f, const struct fake_client *client, const struct fake_client *owner,
-                  uint32_t id)
-{
-    fake_text(f, client->peer, "{\"type\":\"get_bundle\",\"id\":3,\"name\":\"%s\"}", owner->name);
-    fake_expect(f, client->peer,
-                "{\"type\":\"bundle\",\"id\":3,\"name\":\"%s\",\"mailbox\":\"%s\","
-                "\"identity_keys\":{\"ed25519\":\"%s\"},%s,\"one_time_prekey\":%s}",
-                owner->name, fake_base64(owner->mailbox, 16), fake_base64(owner->identity_key, 32),
-                signed_prekey(1), id ? one_time_prekey(id) : "null");
-}
-
-static struct fake *start(struct fake_client *alice, struct fake_client *bob)
-{
-    struct control_config config = fake_config();
-    struct fake *f = fake_start(&config);
-
-    fake_join(f, alice, "alice", 0);
-    fake_join(f, bob, "bob", 1);
-    return f;
-}
+#include "prekey_parties.h"
 
 Test(prekeys, publish_refuses_malformed_and_adds_nothing)
 {
@@ -107,7 +39,8 @@ Test(prekeys, publish_refuses_malformed_and_adds_nothing)
         fake_expect_error(f, alice.peer, "bad_message", ",\"id\":9");
     }
     fake_text(f, alice.peer, "{\"type\":\"publish_prekeys\"}");
-    fake_expect(f, alice.peer, "{\"type\":\"published\",\"one_time_prekeys\":0}");
+    fake_expect(f, alice.peer,
+                "{\"type\":\"published\",\"one_time_prekeys\":0,\"one_time_kem_prekeys\":0}");
     fake_text(f, bob.peer, "{\"type\":\"get_bundle\",\"name\":\"alice\"}");
     fake_expect_error(f, bob.peer, "no_prekeys", "");
     fake_stop(f);
@@ -152,7 +85,8 @@ Test(prekeys, publish_replaces_the_signed_prekey)
     struct fake *f = start(&alice, &bob);
 
     fake_text(f, alice.peer, "{\"type\":\"publish_prekeys\",%s}", signed_prekey(7));
-    fake_expect(f, alice.peer, "{\"type\":\"published\",\"one_time_prekeys\":0}");
+    fake_expect(f, alice.peer,
+                "{\"type\":\"published\",\"one_time_prekeys\":0,\"one_time_kem_prekeys\":0}");
     publish(f, &alice, 1, 0, 0);
     fetch(f, &bob, &alice, 0);
     cr_assert_eq(fake_stat(f, STATS_bundles_without_one_time_prekey), 1);
@@ -164,7 +98,7 @@ Test(prekeys, publish_without_memory_changes_nothing)
     struct fake_client alice, bob;
     struct fake *f = start(&alice, &bob);
 
-    for (unsigned skip = 0; skip < 2; skip++) {
+    for (unsigned skip = 0; skip < 3; skip++) {
         fake_fail_allocations(skip, 1);
         fake_text(f, alice.peer, "{\"type\":\"publish_prekeys\",\"id\":2,%s,%s}", signed_prekey(1),
                   one_time_prekeys(1, 10));
@@ -188,7 +122,8 @@ Test(prekeys, get_bundle_of_nobody)
     fake_expect_error(f, alice.peer, "no_prekeys", ",\"id\":2");
     // One-time prekeys alone make no bundle, and are not lost by asking.
     fake_text(f, bob.peer, "{\"type\":\"publish_prekeys\",%s}", one_time_prekeys(1, 10));
-    fake_expect(f, bob.peer, "{\"type\":\"published\",\"one_time_prekeys\":10}");
+    fake_expect(f, bob.peer,
+                "{\"type\":\"published\",\"one_time_prekeys\":10,\"one_time_kem_prekeys\":0}");
     fake_text(f, alice.peer, "{\"type\":\"get_bundle\",\"id\":3,\"name\":\"bob\"}");
     fake_expect_error(f, alice.peer, "no_prekeys", ",\"id\":3");
     publish(f, &bob, 11, 0, 10);
@@ -245,7 +180,8 @@ Test(prekeys, low_is_told_once_for_each_crossing)
     fetch(f, &bob, &alice, 1);
     fake_expect_nothing(f, alice.peer);
     fetch(f, &bob, &alice, 2);
-    fake_expect(f, alice.peer, "{\"type\":\"prekeys_low\",\"one_time_prekeys\":4}");
+    fake_expect(f, alice.peer,
+                "{\"type\":\"prekeys_low\",\"one_time_prekeys\":4,\"one_time_kem_prekeys\":0}");
     fetch(f, &bob, &alice, 3);
     fetch(f, &bob, &alice, 4);
     fake_expect_nothing(f, alice.peer);
@@ -255,7 +191,8 @@ Test(prekeys, low_is_told_once_for_each_crossing)
     fake_expect_nothing(f, alice.peer);
     publish(f, &alice, 20, 2, 5);
     fetch(f, &bob, &alice, 6);
-    fake_expect(f, alice.peer, "{\"type\":\"prekeys_low\",\"one_time_prekeys\":4}");
+    fake_expect(f, alice.peer,
+                "{\"type\":\"prekeys_low\",\"one_time_prekeys\":4,\"one_time_kem_prekeys\":0}");
     for (uint32_t id = 0; id < 4; id++) {
         static const uint32_t ids[] = {10, 11, 20, 21};
 
@@ -280,7 +217,7 @@ Test(prekeys, low_is_read_at_login_by_who_was_away)
     fake_take(f, alice.peer, CONTROL_LOGGED_IN);
     fake_expect(f, alice.peer,
                 "{\"type\":\"logged_in\",\"id\":1,\"name\":\"alice\",\"mailbox\":\"%s\","
-                "\"one_time_prekeys\":4,\"queued\":0}",
+                "\"one_time_prekeys\":4,\"one_time_kem_prekeys\":0,\"queued\":0}",
                 fake_base64(alice.mailbox, 16));
     fake_stop(f);
 }

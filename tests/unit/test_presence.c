@@ -7,16 +7,23 @@ Test(presence, get_pubkey_answers)
 {
     struct control_config config = fake_config();
     struct fake *f = fake_start(&config);
-    struct fake_client alice, bob;
+    struct fake_client alice, bob, dave;
 
     fake_join(f, &alice, "alice", 0);
     fake_join(f, &bob, "bob", 1);
+    fake_join_hybrid(f, &dave, "dave", 2);
     fake_close(f, &bob);
     fake_text(f, alice.peer, "{\"type\":\"get_pubkey\",\"id\":4,\"name\":\"bob\"}");
     fake_expect(f, alice.peer,
                 "{\"type\":\"pubkey\",\"id\":4,\"name\":\"bob\",\"mailbox\":\"%s\","
                 "\"identity_keys\":{\"ed25519\":\"%s\"}}",
                 fake_base64(bob.mailbox, 16), fake_base64(bob.identity_key, 32));
+    fake_text(f, alice.peer, "{\"type\":\"get_pubkey\",\"name\":\"dave\"}");
+    fake_expect(f, alice.peer,
+                "{\"type\":\"pubkey\",\"name\":\"dave\",\"mailbox\":\"%s\","
+                "\"identity_keys\":{\"ed25519\":\"%s\",\"ml_dsa_65\":\"%s\"}}",
+                fake_base64(dave.mailbox, 16), fake_base64(dave.identity_key, 32),
+                fake_base64(dave.ml_dsa_65, sizeof dave.ml_dsa_65));
     fake_text(f, alice.peer, "{\"type\":\"get_pubkey\",\"id\":5,\"name\":\"carol\"}");
     fake_expect_error(f, alice.peer, "unknown_user", ",\"id\":5");
     fake_text(f, alice.peer, "{\"type\":\"get_pubkey\",\"id\":6}");

@@ -23,7 +23,10 @@ static void setup(void)
                          .in_flight = 1,
                          .payload_bytes = 256,
                          .duration_ns = 2 * NS_PER_S,
-                         .threads = 2};
+                         .threads = 2,
+                         .suite = SP_SUITE_PQXDH,
+                         .is_hybrid = true,
+                         .session = SP_SESSION_RATCHET};
     t = (struct target){.loopback = true};
     out = (struct outcome){.options = &o, .target = &t, .has_begun = true};
     cr_assert_eq(tally_init(&out.tally), 0);
@@ -68,6 +71,9 @@ Test(report, format_json_has_every_member)
         "/run/version",
         "/run/argv/1",
         "/run/config/connections",
+        "/run/config/suite",
+        "/run/config/auth",
+        "/run/config/session",
         "/env/cpu",
         "/env/cores",
         "/env/kernel",

@@ -4,21 +4,37 @@
 #include <errno.h>
 #include <string.h>
 
-#include "parties.h"
 #include "sealcrypto.h"
+#include "session_pair.h"
 #include "vectors.h"
 
-#define TEXT_BYTES 20u
-#define MESSAGE_BYTES (TEXT_BYTES + SP_SESSION_OVERHEAD_BYTES)
 #define SEEN_MAX 4096u
 
 // Every (key, nonce) that was sealed with, and how many AEAD calls were made.
 static struct {
-    const void *key;
+    uint8_t key[SP_KEY_BYTES];
     uint8_t nonce[SP_NONCE_BYTES];
 } seen[SEEN_MAX];
 static size_t seen_count, seal_calls, open_calls, key_init_calls, key_init_fails_at;
 static bool seal_fails;
+
+// Which raw key the last prepared ones came from.
+#define PREPARED_MAX 512u
+static struct {
+    const void *state;
+    uint8_t raw[SP_KEY_BYTES];
+} prepared[PREPARED_MAX];
+static size_t prepared_count;
+
+static const uint8_t *raw_of(const void *state)
+{
+    for (size_t i = prepared_count; i > 0; i--) {
+        if (prepared[(i - 1) % PREPARED_MAX].state == state)
+            return prepared[(i - 1) % PREPARED_MAX].raw;
+    }
+    cr_assert_fail("a key nobody prepared");
+    return NULL;
+}
 
 int __real_sp_aead_seal_batch(const struct sp_aead_job *jobs, size_t count);
 int __wrap_sp_aead_seal_batch(const struct sp_aead_job *jobs, size_t count);
@@ -32,7 +48,8 @@ int __wrap_sp_aead_seal_batch(const struct sp_aead_job *jobs, size_t count)
     seal_calls++;
     for (size_t i = 0; i < count; i++) {
         cr_assert_lt(seen_count, SEEN_MAX);
-        seen[seen_count].key = jobs[i].key->state;
+        memcpy(seen[seen_count].key,
+               jobs[i].key == NULL ? jobs[i].raw_key : raw_of(jobs[i].key->state), SP_KEY_BYTES);
         memcpy(seen[seen_count++].nonce, jobs[i].nonce, SP_NONCE_BYTES);
     }
     return seal_fails ? -EIO : __real_sp_aead_seal_batch(jobs, count);
@@ -48,60 +65,42 @@ int __wrap_sp_aead_key_init(struct sp_aead_key *key, const uint8_t *raw)
 {
     if (++key_init_calls == key_init_fails_at)
         return -ENOMEM;
-    return __real_sp_aead_key_init(key, raw);
+    const int error = __real_sp_aead_key_init(key, raw);
+    prepared[prepared_count % PREPARED_MAX].state = key->state;
+    memcpy(prepared[prepared_count++ % PREPARED_MAX].raw, raw, SP_KEY_BYTES);
+    return error;
 }
 
-static struct parties p;
+static struct session_pair p;
 
 static void start(void)
 {
     cr_assert_eq(sp_init(), 0);
-    parties_random(&p, true);
-    parties_open_sessions(&p);
+    pair_random_handshake(&p, SP_SUITE_X3DH);
+    pair_open(&p, SP_SESSION_COUNTER, 0);
 }
 
 static void stop(void)
 {
-    parties_free(&p);
+    pair_free(&p);
 }
 
-TestSuite(sp_session_init, .init = start, .fini = stop);
+TestSuite(sp_session_init_batch, .init = start, .fini = stop);
 TestSuite(sp_session_seal_batch, .init = start, .fini = stop);
 TestSuite(sp_session_open_batch, .init = start, .fini = stop);
-
-static int seal_one(struct sp_session *s, uint8_t *out, const void *text, size_t len)
-{
-    struct sp_session_job job = {.session = s, .in = text, .len = len, .out = out};
-    sp_session_seal_batch(&job, 1);
-    return job.result;
-}
-
-static int open_one(struct sp_session *s, uint8_t *out, const uint8_t *in, size_t len)
-{
-    struct sp_session_job job = {.session = s, .in = in, .len = len, .out = out};
-    sp_session_open_batch(&job, 1);
-    return job.result;
-}
 
 // The message of A with this counter.
 static void seal_at(uint64_t counter, uint8_t out[MESSAGE_BYTES])
 {
-    static const uint8_t text[TEXT_BYTES] = "twenty bytes of text";
-    p.a.send_counter = counter;
-    cr_assert_eq(seal_one(&p.a, out, text, TEXT_BYTES), 0);
+    p.a.sending.counter = counter;
+    pair_seal_text(&p.a, out);
 }
 
 static int receive_at(uint64_t counter)
 {
-    uint8_t message[MESSAGE_BYTES], text[TEXT_BYTES];
+    uint8_t message[MESSAGE_BYTES];
     seal_at(counter, message);
-    memset(text, 0xAA, sizeof(text));
-    const int result = open_one(&p.b, text, message, sizeof(message));
-    if (result == 0)
-        cr_assert_arr_eq(text, "twenty bytes of text", TEXT_BYTES);
-    else
-        cr_assert(vector_is_zero(text, sizeof(text)));
-    return result;
+    return pair_receive(&p.b, message);
 }
 
 // ---- set-up -------------------------------------------------------------------------------------
@@ -113,43 +112,81 @@ static void expect_message(struct sp_session *from, struct sp_session *to, struc
     const struct vector_field *expected = vector_get(v, message_name);
     uint8_t message[128], back[128];
     cr_assert_eq(expected->len, text->len + SP_SESSION_OVERHEAD_BYTES);
-    cr_assert_eq(seal_one(from, message, text->bytes, text->len), 0);
+    cr_assert_eq(pair_seal(from, message, text->bytes, text->len), 0);
     cr_assert_arr_eq(message, expected->bytes, expected->len);
-    cr_assert_eq(open_one(to, back, message, expected->len), 0);
+    cr_assert_eq(pair_open_one(to, back, message, expected->len), 0);
     cr_assert_arr_eq(back, text->bytes, text->len);
 }
 
-Test(sp_session_init, reproduces_the_vectors)
+Test(sp_session_init_batch, reproduces_the_vectors)
 {
     static struct vector_record v;
-    static struct parties q;
+    static struct session_pair q;
     FILE *in = vector_open("x3dh.txt");
     size_t count = 0;
     for (; vector_next(in, &v); count++) {
-        parties_load(&q, &v);
-        parties_open_sessions(&q);
-        cr_assert_arr_eq(q.a.send_id, vector_bytes(&v, "id_ab"), SP_SESSION_ID_BYTES);
-        cr_assert_arr_eq(q.b.receive_id, vector_bytes(&v, "id_ab"), SP_SESSION_ID_BYTES);
-        cr_assert_arr_eq(q.b.send_id, vector_bytes(&v, "id_ba"), SP_SESSION_ID_BYTES);
-        cr_assert_arr_eq(q.a.receive_id, vector_bytes(&v, "id_ba"), SP_SESSION_ID_BYTES);
+        memset(&q, 0, sizeof(q));
+        memcpy(q.identity_a, vector_bytes(&v, "identity_a"), 32);
+        memcpy(q.identity_b, vector_bytes(&v, "identity_b"), 32);
+        memcpy(q.handshake.sk, vector_bytes(&v, "sk"), 32);
+        memcpy(q.handshake.ad, vector_bytes(&v, "ad"), 66);
+        q.handshake.suite = SP_SUITE_X3DH;
+        q.handshake.ad_len = 66;
+        pair_open(&q, SP_SESSION_COUNTER, 0);
+        cr_assert_arr_eq(q.a.sending.id, vector_bytes(&v, "id_ab"), SP_SESSION_ID_BYTES);
+        cr_assert_arr_eq(q.b.receiving.id, vector_bytes(&v, "id_ab"), SP_SESSION_ID_BYTES);
+        cr_assert_arr_eq(q.b.sending.id, vector_bytes(&v, "id_ba"), SP_SESSION_ID_BYTES);
+        cr_assert_arr_eq(q.a.receiving.id, vector_bytes(&v, "id_ba"), SP_SESSION_ID_BYTES);
         expect_message(&q.a, &q.b, &v, "session_text", "session");
         expect_message(&q.b, &q.a, &v, "reply_text", "reply");
-        parties_free(&q);
+        pair_free(&q);
     }
     fclose(in);
     cr_assert_eq(count, 2);
 }
 
-Test(sp_session_init, leaves_nothing_when_out_of_memory)
+Test(sp_session_init_batch, leaves_nothing_when_out_of_memory)
 {
-    struct sp_session s;
-    for (size_t i = 1; i <= 2; i++) {
-        memset(&s, 0xAA, sizeof(s));
+    struct sp_session_init_job jobs[2];
+    static struct session_pair q;
+    for (size_t i = 1; i <= 4; i++) {
+        pair_random_handshake(&q, SP_SUITE_X3DH);
+        pair_make_jobs(&q, SP_SESSION_COUNTER, 0, jobs);
+        memset(&q.a, 0xAA, sizeof(q.a));
+        memset(&q.b, 0xAA, sizeof(q.b));
         key_init_calls = 0;
         key_init_fails_at = i;
-        cr_assert_eq(sp_session_init(&s, &p.initiate.result, true, p.identity_a, p.identity_b),
-                     -ENOMEM);
-        cr_assert(vector_is_zero(&s, sizeof(s)));
+        sp_session_init_batch(jobs, 2);
+        const size_t failed = i <= 2 ? 0 : 1;
+        cr_assert_eq(jobs[failed].result, -ENOMEM);
+        cr_assert_eq(jobs[1 - failed].result, 0);
+        cr_assert(vector_is_zero(jobs[failed].session, sizeof(q.a)));
+        sp_session_free(jobs[1 - failed].session);
+    }
+}
+
+// Sixteen sessions are derived at once: each count, both modes and both suites mixed.
+Test(sp_session_init_batch, agrees_with_itself_for_every_count)
+{
+    static struct session_pair pairs[40];
+    static struct sp_session_init_job jobs[80];
+    uint8_t message[MESSAGE_BYTES];
+    for (size_t count = 1; count <= 40; count++) {
+        for (size_t i = 0; i < count; i++) {
+            pair_random_handshake(&pairs[i], i % 3 == 0 ? SP_SUITE_PQXDH : SP_SUITE_X3DH);
+            pair_make_jobs(&pairs[i], i % 2 == 0 ? SP_SESSION_COUNTER : SP_SESSION_RATCHET, 8,
+                           &jobs[2 * i]);
+        }
+        sp_session_init_batch(jobs, 2 * count);
+        for (size_t i = 0; i < count; i++) {
+            cr_assert(jobs[2 * i].result == 0 && jobs[2 * i + 1].result == 0);
+            pair_seal_text(&pairs[i].a, message);
+            // The ratchet's counter 0 has gone past with the initial message.
+            cr_assert_eq(pair_receive(&pairs[i].b, message), 0);
+            pair_seal_text(&pairs[i].b, message);
+            cr_assert_eq(pair_receive(&pairs[i].a, message), 0);
+            pair_free(&pairs[i]);
+        }
     }
 }
 
@@ -161,8 +198,8 @@ Test(sp_session_seal_batch, round_trips_every_length_in_place)
     cr_assert_eq(sp_random(text, sizeof(text)), 0);
     for (size_t len = 0; len <= sizeof(text); len++) {
         memcpy(buffer + 16, text, len);
-        cr_assert_eq(seal_one(&p.a, buffer, buffer + 16, len), 0);
-        cr_assert_eq(open_one(&p.b, buffer + 16, buffer, len + SP_SESSION_OVERHEAD_BYTES), 0);
+        cr_assert_eq(pair_seal(&p.a, buffer, buffer + 16, len), 0);
+        cr_assert_eq(pair_open_one(&p.b, buffer + 16, buffer, len + SP_SESSION_OVERHEAD_BYTES), 0);
         cr_assert_arr_eq(buffer + 16, text, len);
     }
 }
@@ -178,16 +215,18 @@ Test(sp_session_seal_batch, leaves_counter_zero_to_the_initial_message)
     cr_assert(job.result == 0 && job.counter == 0);
 }
 
-// Random batches over four directions; then every (key, nonce) is looked at.
-Test(sp_session_seal_batch, never_repeats_a_nonce)
+// Random batches over four directions, two of them ratchets; then every (key, nonce) is looked at.
+Test(sp_session_seal_batch, never_repeats_a_key_and_nonce)
 {
-    static struct parties q;
+    static struct session_pair q;
     static uint8_t out[200][MESSAGE_BYTES];
     static const uint8_t text[TEXT_BYTES];
     struct sp_session_job jobs[200];
     uint8_t choice[200];
-    parties_random(&q, false);
-    parties_open_sessions(&q);
+    pair_random_handshake(&q, SP_SUITE_PQXDH);
+    pair_open(&q, SP_SESSION_COUNTER, 0);
+    pair_free(&q);
+    pair_open(&q, SP_SESSION_RATCHET, 64);
     struct sp_session *sessions[] = {&p.a, &p.b, &q.a, &q.b};
     uint64_t last[4] = {0};
     for (size_t round = 0; round < 15; round++) {
@@ -197,10 +236,12 @@ Test(sp_session_seal_batch, never_repeats_a_nonce)
                 (struct sp_session_job){sessions[choice[i] % 4], text, TEXT_BYTES, out[i], -1, 0};
         seal_fails = round == 7; // counters of a failed batch are spent too
         sp_session_seal_batch(jobs, 200);
+        if (round % 4 == 3)
+            cr_assert_eq(sp_session_rekey(&p.a), 0);
         for (size_t i = 0; i < 200; i++) {
             const size_t which = choice[i] % 4;
             cr_assert_eq(jobs[i].result, seal_fails ? -EIO : 0);
-            cr_assert(jobs[i].counter == last[which] + 1 || last[which] == 0);
+            cr_assert(jobs[i].counter == last[which] + 1 || jobs[i].counter <= 1);
             last[which] = jobs[i].counter;
         }
     }
@@ -208,9 +249,9 @@ Test(sp_session_seal_batch, never_repeats_a_nonce)
     for (size_t i = 0; i < seen_count; i++) {
         cr_assert(vector_is_zero(seen[i].nonce, 4));
         for (size_t j = 0; j < i; j++)
-            cr_assert(memcmp(&seen[i], &seen[j], sizeof(seen[i].key) + SP_NONCE_BYTES) != 0);
+            cr_assert(memcmp(&seen[i], &seen[j], sizeof(seen[i])) != 0);
     }
-    parties_free(&q);
+    pair_free(&q);
 }
 
 Test(sp_session_seal_batch, makes_one_call_for_64_messages)
@@ -238,7 +279,7 @@ Test(sp_session_seal_batch, is_exhausted_before_the_last_counter)
     uint8_t out[3][MESSAGE_BYTES], back[TEXT_BYTES];
     struct sp_session_job jobs[3];
     memset(out, 0xAA, sizeof(out));
-    p.a.send_counter = UINT64_MAX - 1;
+    p.a.sending.counter = UINT64_MAX - 1;
     for (size_t i = 0; i < 3; i++)
         jobs[i] = (struct sp_session_job){&p.a, text, TEXT_BYTES, out[i], -1, 0};
     sp_session_seal_batch(jobs, 3);
@@ -247,8 +288,8 @@ Test(sp_session_seal_batch, is_exhausted_before_the_last_counter)
         cr_assert_eq(jobs[i].result, SP_SESSION_EXHAUSTED);
         cr_assert(vector_is_zero(out[i], MESSAGE_BYTES));
     }
-    cr_assert_eq(open_one(&p.b, back, out[0], MESSAGE_BYTES), 0);
-    cr_assert_eq(p.b.receive_highest, UINT64_MAX - 1);
+    cr_assert_eq(pair_open_one(&p.b, back, out[0], MESSAGE_BYTES), 0);
+    cr_assert_eq(p.b.receiving.highest, UINT64_MAX - 1);
 }
 
 Test(sp_session_seal_batch, zeroes_all_when_the_provider_fails)
@@ -263,7 +304,7 @@ Test(sp_session_seal_batch, zeroes_all_when_the_provider_fails)
     sp_session_seal_batch(jobs, 2);
     cr_assert(jobs[0].result == -EIO && jobs[1].result == -EIO);
     cr_assert(vector_is_zero(out, sizeof(out)));
-    cr_assert_eq(p.a.send_counter, 3);
+    cr_assert_eq(p.a.sending.counter, 3);
 }
 
 // ---- the window ---------------------------------------------------------------------------------
@@ -319,11 +360,11 @@ Test(sp_session_open_batch, keeps_the_window_right_over_jumps)
 
 Test(sp_session_open_batch, survives_the_highest_counter)
 {
-    p.b.receive_highest = UINT64_MAX; // what a peer may bring about that breaks the rule
+    p.b.receiving.highest = UINT64_MAX; // what a peer may bring about that breaks the rule
     cr_assert_eq(receive_at(UINT64_MAX - 3), 0);
     cr_assert_eq(receive_at(UINT64_MAX - 3), SP_SESSION_REPLAY);
     cr_assert_eq(receive_at(UINT64_MAX - 2), 0);
-    cr_assert_eq(p.b.receive_highest, UINT64_MAX);
+    cr_assert_eq(p.b.receiving.highest, UINT64_MAX);
 }
 
 Test(sp_session_open_batch, accepts_duplicates_of_a_batch_once)
@@ -377,14 +418,14 @@ Test(sp_session_open_batch, refuses_every_tampered_byte_and_keeps_the_window)
         for (unsigned bit = 0; bit < 8; bit++) {
             message[i] ^= (uint8_t)(1u << bit);
             memset(text, 0xAA, sizeof(text));
-            cr_assert_eq(open_one(&p.b, text, message, sizeof(message)),
+            cr_assert_eq(pair_open_one(&p.b, text, message, sizeof(message)),
                          i < 8 ? SP_SESSION_UNKNOWN : SP_SESSION_FORGED);
             cr_assert(vector_is_zero(text, sizeof(text)));
             message[i] ^= (uint8_t)(1u << bit);
         }
     }
     cr_assert_eq(memcmp(&before, &p.b, sizeof(before)), 0);
-    cr_assert_eq(open_one(&p.b, text, message, sizeof(message)), 0);
+    cr_assert_eq(pair_open_one(&p.b, text, message, sizeof(message)), 0);
 }
 
 Test(sp_session_open_batch, refuses_every_truncation)
@@ -392,23 +433,24 @@ Test(sp_session_open_batch, refuses_every_truncation)
     uint8_t message[MESSAGE_BYTES], text[TEXT_BYTES];
     seal_at(3, message);
     for (size_t len = 0; len < MESSAGE_BYTES; len++)
-        cr_assert_eq(open_one(&p.b, text, message, len),
+        cr_assert_eq(pair_open_one(&p.b, text, message, len),
                      len < SP_SESSION_OVERHEAD_BYTES ? SP_SESSION_TRUNCATED : SP_SESSION_FORGED);
-    cr_assert_eq(open_one(&p.b, text, message, MESSAGE_BYTES), 0);
+    cr_assert_eq(pair_open_one(&p.b, text, message, MESSAGE_BYTES), 0);
 }
 
 Test(sp_session_open_batch, refuses_another_session)
 {
-    static struct parties q;
+    static struct session_pair q;
     uint8_t message[MESSAGE_BYTES], text[TEXT_BYTES];
-    parties_random(&q, false);
-    parties_open_sessions(&q);
+    pair_random_handshake(&q, SP_SUITE_PQXDH);
+    pair_open(&q, SP_SESSION_COUNTER, 0);
     seal_at(3, message);
-    cr_assert_eq(open_one(&q.b, text, message, sizeof(message)), SP_SESSION_UNKNOWN);
-    cr_assert_eq(open_one(&p.a, text, message, sizeof(message)), SP_SESSION_UNKNOWN); // reflected
-    memcpy(message, q.b.receive_id, SP_SESSION_ID_BYTES);
-    cr_assert_eq(open_one(&q.b, text, message, sizeof(message)), SP_SESSION_FORGED);
-    parties_free(&q);
+    cr_assert_eq(pair_open_one(&q.b, text, message, sizeof(message)), SP_SESSION_UNKNOWN);
+    cr_assert_eq(pair_open_one(&p.a, text, message, sizeof(message)),
+                 SP_SESSION_UNKNOWN); // reflected
+    memcpy(message, q.b.receiving.id, SP_SESSION_ID_BYTES);
+    cr_assert_eq(pair_open_one(&q.b, text, message, sizeof(message)), SP_SESSION_FORGED);
+    pair_free(&q);
 }
 
 // The mailboxes are in the associated data: with the same keys, between others, nothing opens.
@@ -417,10 +459,10 @@ Test(sp_session_open_batch, binds_sender_and_recipient)
     uint8_t message[MESSAGE_BYTES], text[TEXT_BYTES];
     seal_at(3, message);
     p.b.local_mailbox[15] ^= 1;
-    cr_assert_eq(open_one(&p.b, text, message, sizeof(message)), SP_SESSION_FORGED);
+    cr_assert_eq(pair_open_one(&p.b, text, message, sizeof(message)), SP_SESSION_FORGED);
     p.b.local_mailbox[15] ^= 1;
     p.b.remote_mailbox[0] ^= 1;
-    cr_assert_eq(open_one(&p.b, text, message, sizeof(message)), SP_SESSION_FORGED);
+    cr_assert_eq(pair_open_one(&p.b, text, message, sizeof(message)), SP_SESSION_FORGED);
     p.b.remote_mailbox[0] ^= 1;
-    cr_assert_eq(open_one(&p.b, text, message, sizeof(message)), 0);
+    cr_assert_eq(pair_open_one(&p.b, text, message, sizeof(message)), 0);
 }

@@ -1,6 +1,7 @@
 // Control messages of the client side: what we write is what the protocol wants, what we read is
 // checked.
 #include <criterion/criterion.h>
+#include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 #include <yyjson.h>
@@ -43,6 +44,11 @@ Test(user_control, decode_hello)
     expect_counting(m.challenge, 32);
     cr_assert_eq(m.envelope_bytes, 65536);
     cr_assert_eq(m.one_time_prekeys, 100);
+    cr_assert_eq(m.one_time_kem_prekeys, 0); // a relay without them
+    cr_assert(decode("{\"type\":\"hello\",\"challenge\":\"" B32
+                     "\",\"limits\":{\"envelope_bytes\":65536,\"one_time_prekeys\":100,"
+                     "\"one_time_kem_prekeys\":20}}"));
+    cr_assert_eq(m.one_time_kem_prekeys, 20);
 }
 
 Test(user_control, decode_bundle)
@@ -52,11 +58,12 @@ Test(user_control, decode_bundle)
                      "\"},\"signed_prekey\":{\"id\":9,\"key\":\"" B32 "\",\"signature\":\"" B64
                      "\"},\"one_time_prekey\":{\"id\":4294967295,\"key\":\"" B32 "\"}}"));
     cr_assert_eq(m.type, USER_CONTROL_BUNDLE);
-    expect_counting(m.bundle.identity_key, 32);
-    expect_counting(m.bundle.signed_prekey_signature, 64);
-    cr_assert_eq(m.bundle.signed_prekey_id, 9);
-    cr_assert(m.bundle.has_one_time_prekey);
-    cr_assert_eq(m.bundle.one_time_prekey_id, UINT32_MAX);
+    expect_counting(m.bundle.bundle.identity_key, 32);
+    expect_counting(m.bundle.bundle.signed_prekey_signature, 64);
+    cr_assert_eq(m.bundle.bundle.signed_prekey_id, 9);
+    cr_assert(m.bundle.bundle.has_one_time_prekey);
+    cr_assert_eq(m.bundle.bundle.one_time_prekey_id, UINT32_MAX);
+    cr_assert(!m.bundle.bundle.kem_prekey && !m.bundle.bundle.ml_dsa);
 }
 
 Test(user_control, decode_bundle_without_one_time)
@@ -64,8 +71,63 @@ Test(user_control, decode_bundle_without_one_time)
     cr_assert(decode("{\"type\":\"bundle\",\"identity_keys\":{\"ed25519\":\"" B32
                      "\"},\"signed_prekey\":{\"id\":9,\"key\":\"" B32 "\",\"signature\":\"" B64
                      "\"},\"one_time_prekey\":null}"));
-    cr_assert_not(m.bundle.has_one_time_prekey);
-    cr_assert_eq(m.bundle.one_time_prekey_id, 0);
+    cr_assert_not(m.bundle.bundle.has_one_time_prekey);
+    cr_assert_eq(m.bundle.bundle.one_time_prekey_id, 0);
+}
+
+// A counting sequence of `len` bytes (modulo 256) as base64url.
+static const char *counting(size_t len)
+{
+    static char texts[4][8192];
+    static unsigned next;
+    static uint8_t bytes[4096];
+    char *out = texts[next++ % 4];
+
+    for (size_t i = 0; i < len; i++)
+        bytes[i] = (uint8_t)i;
+    return sodium_bin2base64(out, sizeof texts[0], bytes, len,
+                             sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+}
+
+static char bundle_text[32768];
+
+// A bundle with everything; `kem_len` and `ml_dsa_len` are the lengths of two of its fields.
+static bool decode_post_quantum(size_t kem_len, size_t ml_dsa_len)
+{
+    size_t at = 0, cap = sizeof bundle_text;
+
+    at += (size_t)snprintf(bundle_text, cap,
+                           "{\"type\":\"bundle\",\"identity_keys\":{\"ed25519\":\"" B32
+                           "\",\"ml_dsa_65\":\"%s\"},",
+                           counting(ml_dsa_len));
+    at += (size_t)snprintf(bundle_text + at, cap - at,
+                           "\"signed_prekey\":{\"id\":9,\"key\":\"" B32 "\",\"signature\":\"" B64
+                           "\",\"ml_dsa_65_signature\":\"%s\"},\"one_time_prekey\":null,",
+                           counting(SP_ML_DSA_SIGNATURE_BYTES));
+    at += (size_t)snprintf(bundle_text + at, cap - at,
+                           "\"kem_prekey\":{\"id\":5,\"key\":\"%s\",\"signature\":\"" B64
+                           "\",\"ml_dsa_65_signature\":\"%s\",\"one_time\":true}}",
+                           counting(kem_len), counting(SP_ML_DSA_SIGNATURE_BYTES));
+    return decode(bundle_text);
+}
+
+Test(user_control, decode_bundle_with_post_quantum_keys)
+{
+    cr_assert(decode_post_quantum(SP_ML_KEM_PUBLIC_BYTES, SP_ML_DSA_PUBLIC_BYTES));
+    const struct sp_bundle *b = &m.bundle.bundle;
+
+    cr_assert(b->kem_prekey == &m.bundle.kem_prekey && b->ml_dsa == &m.bundle.ml_dsa);
+    cr_assert(b->kem_prekey->id == 5 && b->kem_prekey->is_one_time);
+    for (size_t i = 0; i < SP_ML_KEM_PUBLIC_BYTES; i++)
+        cr_assert_eq(b->kem_prekey->key[i], (uint8_t)i);
+    for (size_t i = 0; i < SP_ML_DSA_SIGNATURE_BYTES; i++) {
+        cr_assert_eq(b->ml_dsa->signed_prekey_signature[i], (uint8_t)i);
+        cr_assert_eq(b->ml_dsa->kem_prekey_signature[i], (uint8_t)i);
+    }
+    cr_assert_eq(b->ml_dsa->key[SP_ML_DSA_PUBLIC_BYTES - 1], (uint8_t)(SP_ML_DSA_PUBLIC_BYTES - 1));
+
+    cr_assert_not(decode_post_quantum(SP_ML_KEM_PUBLIC_BYTES - 1, SP_ML_DSA_PUBLIC_BYTES));
+    cr_assert_not(decode_post_quantum(SP_ML_KEM_PUBLIC_BYTES, SP_ML_DSA_PUBLIC_BYTES + 1));
 }
 
 Test(user_control, decode_error)
@@ -133,40 +195,93 @@ static yyjson_doc *parse(size_t len)
 
 Test(user_control, encode_register)
 {
-    uint8_t signature[64] = {0};
+    static struct persona_signatures signatures;
     yyjson_doc *parsed;
     yyjson_val *root;
 
     cr_assert_eq(sp_init(), 0);
-    cr_assert_eq(persona_init(&p, 1, 2), 0);
-    parsed = parse(user_control_encode_register(text, &p, signature));
+    cr_assert_eq(persona_init(&p, 1, 2, false), 0);
+    parsed = parse(user_control_encode_register(text, &p, &signatures));
     root = yyjson_doc_get_root(parsed);
     cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "type")), "register");
     cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "name")), p.name);
     cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/identity_keys/ed25519")), 43);
     cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/signatures/ed25519")), 86);
+    cr_assert_null(yyjson_ptr_get(root, "/identity_keys/ml_dsa_65"));
     yyjson_doc_free(parsed);
+    persona_free(&p);
+
+    cr_assert_eq(persona_init(&p, 1, 2, true), 0);
+    parsed = parse(user_control_encode_register(text, &p, &signatures));
+    root = yyjson_doc_get_root(parsed);
+    cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/identity_keys/ml_dsa_65")), 2603);
+    cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/signatures/ml_dsa_65")), 4412);
+    yyjson_doc_free(parsed);
+    persona_free(&p);
 }
+
+static const uint8_t keys[PERSONA_BATCH_MAX][32];
 
 Test(user_control, encode_prekeys_at_most)
 {
-    uint8_t keys[PERSONA_BATCH_MAX][32] = {{0}};
-    yyjson_doc *parsed =
-        parse(user_control_encode_prekeys(text, &p, true, (const uint8_t(*)[32])keys,
-                                          UINT32_MAX - PERSONA_BATCH_MAX, PERSONA_BATCH_MAX));
-    yyjson_val *root = yyjson_doc_get_root(parsed);
+    static struct persona_kem_prekey kem[PERSONA_KEM_BATCH_MAX];
+    const struct user_control_prekeys prekeys = {.with_signed = true,
+                                                 .keys = keys,
+                                                 .first_id = UINT32_MAX - PERSONA_BATCH_MAX,
+                                                 .count = PERSONA_BATCH_MAX,
+                                                 .kem = kem,
+                                                 .kem_count = PERSONA_KEM_BATCH_MAX};
+    yyjson_doc *parsed;
+    yyjson_val *root;
 
+    cr_assert_eq(sp_init(), 0);
+    cr_assert_eq(persona_init(&p, 1, 2, true), 0);
+    cr_assert_eq(persona_make_prekeys(&p, SP_SUITE_PQXDH, 8), 0);
+    kem[1].prekey.id = 77;
+    parsed = parse(user_control_encode_prekeys(text, &p, &prekeys));
+    root = yyjson_doc_get_root(parsed);
     cr_assert_eq(yyjson_arr_size(yyjson_obj_get(root, "one_time_prekeys")), PERSONA_BATCH_MAX);
     cr_assert_eq(yyjson_get_uint(yyjson_ptr_get(root, "/one_time_prekeys/1/id")),
                  UINT32_MAX - PERSONA_BATCH_MAX + 1);
     cr_assert_eq(yyjson_get_uint(yyjson_ptr_get(root, "/signed_prekey/id")),
                  PERSONA_SIGNED_PREKEY_ID);
+    cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/signed_prekey/ml_dsa_65_signature")), 4412);
+    cr_assert_eq(yyjson_get_uint(yyjson_ptr_get(root, "/kem_prekey/id")), PERSONA_LAST_RESORT_ID);
+    cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/kem_prekey/key")), 1579);
+    cr_assert_eq(yyjson_arr_size(yyjson_obj_get(root, "one_time_kem_prekeys")),
+                 PERSONA_KEM_BATCH_MAX);
+    cr_assert_eq(yyjson_get_uint(yyjson_ptr_get(root, "/one_time_kem_prekeys/1/id")), 77);
+    cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/one_time_kem_prekeys/3/signature")), 86);
     yyjson_doc_free(parsed);
+    persona_free(&p);
+}
+
+// Without post-quantum keys a message fits the smaller room.
+Test(user_control, encode_prekeys_classic)
+{
+    const struct user_control_prekeys prekeys = {.with_signed = true,
+                                                 .keys = keys,
+                                                 .first_id = UINT32_MAX - PERSONA_BATCH_MAX,
+                                                 .count = PERSONA_BATCH_MAX};
+    size_t len;
+    yyjson_doc *parsed;
+
+    cr_assert_eq(sp_init(), 0);
+    cr_assert_eq(persona_init(&p, 1, 2, false), 0);
+    cr_assert_eq(persona_make_prekeys(&p, SP_SUITE_X3DH, 8), 0);
+    len = user_control_encode_prekeys(text, &p, &prekeys);
+    cr_assert_leq(len, USER_CONTROL_CLASSIC_MAX_BYTES);
+    parsed = parse(len);
+    cr_assert_null(yyjson_obj_get(yyjson_doc_get_root(parsed), "kem_prekey"));
+    cr_assert_null(yyjson_obj_get(yyjson_doc_get_root(parsed), "one_time_kem_prekeys"));
+    yyjson_doc_free(parsed);
+    persona_free(&p);
 }
 
 Test(user_control, encode_prekeys_without_signed)
 {
-    yyjson_doc *parsed = parse(user_control_encode_prekeys(text, &p, false, NULL, 1, 0));
+    const struct user_control_prekeys prekeys = {.first_id = 1};
+    yyjson_doc *parsed = parse(user_control_encode_prekeys(text, &p, &prekeys));
     yyjson_val *root = yyjson_doc_get_root(parsed);
 
     cr_assert_null(yyjson_obj_get(root, "signed_prekey"));
@@ -177,9 +292,13 @@ Test(user_control, encode_prekeys_without_signed)
 Test(user_control, encode_get_bundle_and_ack)
 {
     uint8_t ids[USER_CONTROL_ACK_MAX][16] = {{0}};
-    yyjson_doc *parsed = parse(user_control_encode_get_bundle(text, "bob"));
+    yyjson_doc *parsed = parse(user_control_encode_get_bundle(text, "bob", SP_SUITE_X3DH));
 
     cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(parsed), "name")), "bob");
+    cr_assert_null(yyjson_obj_get(yyjson_doc_get_root(parsed), "suite"));
+    yyjson_doc_free(parsed);
+    parsed = parse(user_control_encode_get_bundle(text, "bob", SP_SUITE_PQXDH));
+    cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(yyjson_doc_get_root(parsed), "suite")), "pqxdh");
     yyjson_doc_free(parsed);
     parsed = parse(user_control_encode_ack(text, (const uint8_t(*)[16])ids, USER_CONTROL_ACK_MAX));
     cr_assert_eq(yyjson_arr_size(yyjson_obj_get(yyjson_doc_get_root(parsed), "message_ids")),

@@ -35,17 +35,25 @@ Test(users, parse_name_refuses_the_rest)
     }
 }
 
-// The expected value was computed with sha256sum.
+// The expected values were computed with sha256sum.
 Test(users, compute_mailbox_known_answer)
 {
     static const uint8_t expected[WIRE_MAILBOX_BYTES] = {0x78, 0x58, 0x39, 0xa1, 0xd1, 0x21,
                                                          0x79, 0x8e, 0x33, 0x48, 0xd0, 0x0d,
                                                          0xd2, 0x9e, 0x58, 0x16};
-    uint8_t key[USER_IDENTITY_BYTES] = {0};
+    static const uint8_t expected_hybrid[WIRE_MAILBOX_BYTES] = {0x31, 0x53, 0xdb, 0x94, 0xfb, 0x43,
+                                                                0xc4, 0x4f, 0xad, 0x4b, 0x7b, 0x65,
+                                                                0x72, 0x00, 0x17, 0x27};
+    uint8_t key[USER_ED25519_BYTES] = {0};
+    uint8_t second[ML_DSA_65_KEY_BYTES] = {0};
+    struct user_identity identity = {.ed25519 = key};
     uint8_t mailbox[WIRE_MAILBOX_BYTES];
 
-    users_compute_mailbox(mailbox, key);
+    users_compute_mailbox(mailbox, &identity);
     cr_assert_arr_eq(mailbox, expected, sizeof expected);
+    identity.ml_dsa_65 = second;
+    users_compute_mailbox(mailbox, &identity);
+    cr_assert_arr_eq(mailbox, expected_hybrid, sizeof expected_hybrid);
 }
 
 Test(users, add_and_find_many)
@@ -54,7 +62,9 @@ Test(users, add_and_find_many)
     struct users users;
     struct user_name name;
     uint8_t mailbox[WIRE_MAILBOX_BYTES];
-    uint8_t key[USER_IDENTITY_BYTES] = {0};
+    uint8_t key[USER_ED25519_BYTES] = {0};
+    uint8_t second[ML_DSA_65_KEY_BYTES] = {0};
+    struct user_identity identity = {.ed25519 = key};
     char text[16];
 
     cr_assert_eq(sodium_init() < 0, 0);
@@ -63,14 +73,18 @@ Test(users, add_and_find_many)
         snprintf(text, sizeof text, "user%u", i);
         name_of(&name, text);
         store_be32(key, i);
+        identity.ml_dsa_65 = i % 3 ? NULL : second;
         cr_assert_null(users_find_name(&users, &name));
-        cr_assert_not_null(users_add(&users, &name, key));
+        cr_assert_null(users_find_ed25519(&users, key));
+        cr_assert_not_null(users_add(&users, &name, &identity));
     }
     for (uint32_t i = 0; i < COUNT; i++) {
         snprintf(text, sizeof text, "user%u", i);
         name_of(&name, text);
         store_be32(key, i);
-        users_compute_mailbox(mailbox, key);
+        identity.ml_dsa_65 = i % 3 ? NULL : second;
+        users_compute_mailbox(mailbox, &identity);
+        cr_assert_eq(users_find_ed25519(&users, key), &users.all[i]);
         cr_assert_eq(users_find_name(&users, &name), &users.all[i]);
         cr_assert_eq(users_find_mailbox(&users, mailbox), &users.all[i]);
     }
@@ -79,6 +93,40 @@ Test(users, add_and_find_many)
     cr_assert_null(users_find_name(&users, &name));
     mailbox[0] ^= 1;
     cr_assert_null(users_find_mailbox(&users, mailbox));
+    key[31] ^= 1;
+    cr_assert_null(users_find_ed25519(&users, key));
+    users_free(&users);
+}
+
+Test(users, has_identity_compares_both_keys)
+{
+    struct users users;
+    struct user_name name;
+    uint8_t key[USER_ED25519_BYTES] = {1}, other_key[USER_ED25519_BYTES] = {2};
+    uint8_t second[ML_DSA_65_KEY_BYTES] = {0}, other_second[ML_DSA_65_KEY_BYTES] = {0};
+    struct user_identity plain = {.ed25519 = key}, hybrid = {key, second}, identity;
+    struct user *user;
+
+    cr_assert_eq(sodium_init() < 0, 0);
+    cr_assert_eq(users_init(&users, 2), 0);
+    name_of(&name, "hybrid");
+    user = users_add(&users, &name, &hybrid);
+    // A copy of its own.
+    second[0] = 1;
+    cr_assert_not(users_has_identity(user, &hybrid));
+    second[0] = 0;
+    cr_assert(users_has_identity(user, &hybrid));
+    cr_assert_not(users_has_identity(user, &plain));
+    cr_assert_not(users_has_identity(user, &(struct user_identity){other_key, second}));
+    other_second[ML_DSA_65_KEY_BYTES - 1] = 1;
+    cr_assert_not(users_has_identity(user, &(struct user_identity){key, other_second}));
+    identity = users_get_identity(user);
+    cr_assert(users_has_identity(user, &identity));
+    name_of(&name, "plain");
+    plain.ed25519 = other_key;
+    user = users_add(&users, &name, &plain);
+    cr_assert(users_has_identity(user, &plain));
+    cr_assert_not(users_has_identity(user, &(struct user_identity){other_key, second}));
     users_free(&users);
 }
 
@@ -86,15 +134,16 @@ Test(users, add_refuses_one_too_many)
 {
     struct users users;
     struct user_name name;
-    uint8_t key[USER_IDENTITY_BYTES] = {0};
+    uint8_t key[USER_ED25519_BYTES] = {0};
+    struct user_identity identity = {.ed25519 = key};
 
     cr_assert_eq(sodium_init() < 0, 0);
     cr_assert_eq(users_init(&users, 1), 0);
     name_of(&name, "first");
-    cr_assert_not_null(users_add(&users, &name, key));
+    cr_assert_not_null(users_add(&users, &name, &identity));
     name_of(&name, "second");
     key[0] = 1;
-    cr_assert_null(users_add(&users, &name, key));
+    cr_assert_null(users_add(&users, &name, &identity));
     cr_assert_null(users_find_name(&users, &name));
     users_free(&users);
 }
@@ -102,5 +151,5 @@ Test(users, add_refuses_one_too_many)
 // A million idle users must fit a small machine.
 Test(users, user_is_small)
 {
-    cr_assert_leq(sizeof(struct user), 128);
+    cr_assert_leq(sizeof(struct user), 136);
 }

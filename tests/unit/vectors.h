@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define VECTOR_FIELDS_MAX 40u
-#define VECTOR_BYTES_MAX 1024u
+#define VECTOR_BYTES_MAX 8192u
 #define VECTOR_NAME_BYTES 32u
 
 struct vector_field {
@@ -64,14 +64,21 @@ static inline bool vector_next(FILE *in, struct vector_record *out)
     return out->count > 0;
 }
 
-static inline struct vector_field *vector_get(struct vector_record *record, const char *name)
+// NULL when the record has no such field.
+static inline struct vector_field *vector_find(struct vector_record *record, const char *name)
 {
     for (size_t i = 0; i < record->count; i++) {
         if (strcmp(record->field[i].name, name) == 0)
             return &record->field[i];
     }
-    cr_assert_fail("no field %s", name);
     return NULL;
+}
+
+static inline struct vector_field *vector_get(struct vector_record *record, const char *name)
+{
+    struct vector_field *field = vector_find(record, name);
+    cr_assert_not_null(field, "no field %s", name);
+    return field;
 }
 
 static inline uint8_t *vector_bytes(struct vector_record *record, const char *name)

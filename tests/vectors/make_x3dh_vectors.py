@@ -5,6 +5,7 @@ An independent recomputation of docs/PROTOCOL.md sections 2, 5 and 6, with nothi
 library and the package `cryptography`. `make_x3dh_vectors.py --check` compares instead of writing.
 """
 import hashlib
+import hmac
 import pathlib
 import sys
 
@@ -87,15 +88,18 @@ def handshake(name, with_one_time):
     sk = hkdf(b"\xff" * 32 + dh1 + dh2 + dh3 + dh4, b"sealpost.v1 x3dh", 32)
     header_key = hkdf(dh3, b"sealpost.v1 header", 32)
     x3dh_ad = encode(xa) + encode(xb)
-    keys = hkdf(sk, b"sealpost.v1 session" + x3dh_ad, 80)
-    key_ab, key_ba, id_ab, id_ba = keys[:32], keys[32:64], keys[64:72], keys[72:]
+    keys = hkdf(sk, b"sealpost.v1 session" + x3dh_ad, 144)
+    key_ab, key_ba, id_ab, id_ba = keys[:32], keys[32:64], keys[64:72], keys[72:80]
+    chains = hkdf(sk, b"sealpost.v1 ratchet" + x3dh_ad, 80)
+    message_key = hmac.digest(chains[:32], b"\x01", "sha256")
 
-    header = bytes([1, int(with_one_time), 0, 0])
-    header += spk_id.to_bytes(4, "big") + opk_id.to_bytes(4, "big") + ek_pub
-    sealed_identity = AESGCM(header_key).encrypt(nonce(0), pub_a, header)
     hello, text, reply = b"the first words", b"a later message of A", b""
-    front = header + sealed_identity
-    initial = front + AESGCM(key_ab).encrypt(nonce(0), hello, front + ad(pub_a, pub_b, 1, 0))
+    keys_used = spk_id.to_bytes(4, "big") + opk_id.to_bytes(4, "big") + ek_pub
+
+    def initial(flags, key):
+        header = bytes([1, flags, 0, 0]) + keys_used
+        front = header + AESGCM(header_key).encrypt(nonce(0), pub_a, header)
+        return front + AESGCM(key).encrypt(nonce(0), hello, front + ad(pub_a, pub_b, 1, 0))
 
     fields = {
         "identity_seed_a": ik_a, "identity_seed_b": ik_b, "identity_a": pub_a, "identity_b": pub_b,
@@ -108,7 +112,11 @@ def handshake(name, with_one_time):
         "ephemeral_secret": ek, "ephemeral": ek_pub,
         "sk": sk, "header_key": header_key, "ad": x3dh_ad,
         "key_ab": key_ab, "key_ba": key_ba, "id_ab": id_ab, "id_ba": id_ba,
-        "initial_text": hello, "initial": initial,
+        "root_ab": keys[80:112], "root_ba": keys[112:],
+        "chain_ab": chains[:32], "chain_ba": chains[32:64],
+        "ratchet_id_ab": chains[64:72], "ratchet_id_ba": chains[72:],
+        "initial_text": hello, "initial": initial(int(with_one_time), key_ab),
+        "initial_ratchet": initial(int(with_one_time) | 4, message_key),
         "session_text": text, "session": session_message(key_ab, id_ab, pub_a, pub_b, 1, text),
         "reply_text": reply, "reply": session_message(key_ba, id_ba, pub_b, pub_a, 0, reply),
     }
