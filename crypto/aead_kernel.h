@@ -17,7 +17,8 @@
 #define POWERS (CHUNK_BLOCKS + 1) // of a chunk's blocks and the block of lengths
 
 // A prepared key, whole cache lines. The powers come first: a vector of them may reach past the
-// last one (against blocks that are zero), and what follows is then still ours.
+// last one (against blocks that are zero), and what follows is then still ours. H^1 and the round
+// keys make whole vectors.
 struct state {
     __m128i power[POWERS]; // power[i] = H^(POWERS−i) / x
     __m128i round[ROUND_KEYS];

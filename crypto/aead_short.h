@@ -16,22 +16,21 @@ struct group {
     size_t blocks, ad_blocks;
 };
 
-// Where round keys come from: prepared, or two of them known and the others following.
+// Where round keys come from: prepared, a tile of LANES at a time, or two of them known and the
+// others following.
 struct round_keys {
     const uint8_t *at[LANES]; // state, or raw key
-    vec before, previous;
+    vec tile[LANES];          // prepared: the last ones loaded
+    vec lowest_power;         // prepared: H^1, which stands before the round keys
+    vec before, previous;     // raw
 };
 
-// Round keys in order, each asked for once.
-INLINE vec next_key(struct round_keys *k, size_t i, bool raw)
+INLINE void load_tile(vec tile[LANES], const struct round_keys *k, size_t offset)
 {
-    if (!raw)
-        return load_lanes(k->at, offsetof(struct state, round[i]));
-    const vec key =
-        i < 2 ? load_lanes(k->at, i * BLOCK_BYTES) : next_round_key(k->before, k->previous, i);
-    k->before = k->previous;
-    k->previous = key;
-    return key;
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        tile[l] = load_vec(k->at[l] + offset);
+    transpose(tile);
 }
 
 INLINE void init_round_keys(struct round_keys *k, const struct group *g, bool raw)
@@ -39,6 +38,25 @@ INLINE void init_round_keys(struct round_keys *k, const struct group *g, bool ra
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         k->at[l] = raw ? g->job[l]->raw_key : (const uint8_t *)g->job[l]->key->state;
+    if (!raw) {
+        load_tile(k->tile, k, offsetof(struct state, power[POWERS - 1]));
+        k->lowest_power = k->tile[0];
+    }
+}
+
+// Round keys in order, each asked for once.
+INLINE vec next_key(struct round_keys *k, size_t i, bool raw)
+{
+    if (!raw) {
+        if ((i + 1) % LANES == 0)
+            load_tile(k->tile, k, offsetof(struct state, round[i]));
+        return k->tile[(i + 1) % LANES];
+    }
+    const vec key =
+        i < 2 ? load_lanes(k->at, i * BLOCK_BYTES) : next_round_key(k->before, k->previous, i);
+    k->before = k->previous;
+    k->previous = key;
+    return key;
 }
 
 // Key stream of `groups` groups, whose latencies hide behind one another: v[0] masks the tag, v[1 …
@@ -74,15 +92,7 @@ INLINE void make_key_stream(vec (*v)[SHORT_BLOCKS + 2], struct round_keys *k, co
     }
 }
 
-// LANES powers of each lane's own key, H^from in row 0, H^(from−1) in row 1, …
-INLINE void load_powers(vec row[LANES], const struct round_keys *k, size_t from)
-{
-    UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        row[l] = load_vec(k->at[l] + offsetof(struct state, power) + (POWERS - from) * BLOCK_BYTES);
-    transpose(row);
-}
-
+// H^n of each lane's own key.
 INLINE vec load_power(const struct round_keys *k, size_t n)
 {
     return load_lanes(k->at, offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES);
@@ -160,7 +170,7 @@ INLINE vec run_text(vec *v, const struct round_keys *k, const struct group *g, s
         vec row[LANES];
         run_tile(v + 1 + t, g, t * BLOCK_BYTES, sealing);
         if (!raw)
-            load_powers(row, k, n + 1 - t);
+            load_tile(row, k, offsetof(struct state, power) + (POWERS - (n + 1 - t)) * BLOCK_BYTES);
         UNROLL
         for (size_t j = t; j < t + LANES; j++) {
             if (j < n)
@@ -171,7 +181,7 @@ INLINE vec run_text(vec *v, const struct round_keys *k, const struct group *g, s
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         lengths[l] = lengths_block(g->job[l]);
-    add_product(&sum, join_lanes(lengths), raw ? power[1] : load_power(k, 1));
+    add_product(&sum, join_lanes(lengths), raw ? power[1] : k->lowest_power);
     return xor_vec(reverse_blocks(reduce_sum(&sum)), v[0]);
 }
 
