@@ -87,8 +87,6 @@ DEFINE_SHORT(4, prepared, false, 2)
 DEFINE_SHORT(4, raw, true, 2)
 DEFINE_SHORT(8, prepared, false, 2)
 DEFINE_SHORT(8, raw, true, 2)
-DEFINE_SHORT(16, prepared, false, 2)
-DEFINE_SHORT(16, raw, true, 2)
 
 typedef void run_short_fn(vec *tags, const struct group *g);
 
@@ -98,8 +96,7 @@ static run_short_fn *const short_kernels[3][2][2][2] = {
      {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
     {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
      {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
-    {{{open_prepared_16_1, open_prepared_16_2}, {seal_prepared_16_1, seal_prepared_16_2}},
-     {{open_raw_16_1, open_raw_16_2}, {seal_raw_16_1, seal_raw_16_2}}},
+    {{{open_prepared_16_1}, {seal_prepared_16_1}}, {{open_raw_16_1}, {seal_raw_16_1}}},
 };
 
 INLINE unsigned classify(const struct sp_aead_job *job)
@@ -108,7 +105,8 @@ INLINE unsigned classify(const struct sp_aead_job *job)
     assert((job->key == NULL) != (job->raw_key == NULL));
     const bool raw = job->key == NULL;
     const size_t blocks = count_blocks(job->len), ad_blocks = count_blocks(job->ad_len);
-    if (blocks > (raw ? SHORT_BLOCKS : SHORT_PREPARED_BLOCKS) || ad_blocks > SHORT_AD_BLOCKS)
+    const size_t most = raw ? SHORT_BLOCKS : SHORT_PREPARED_BLOCKS;
+    if (blocks > most || ad_blocks > SHORT_AD_BLOCKS || (!raw && blocks + ad_blocks >= POWERS))
         return raw ? LONG_RAW_CLASS : LONG_CLASS;
     return (unsigned)((ad_blocks * (SHORT_BLOCKS + 1) + blocks) * 2 + (raw ? 1 : 0));
 }
@@ -160,7 +158,7 @@ static bool run_long_class(const struct run *run, bool sealing, bool *ok)
     return all;
 }
 
-// Groups in lanes, two at a time.
+// Groups in lanes, two at a time where both have room in the registers.
 INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
 {
     struct group g[2];
@@ -170,16 +168,18 @@ INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
     take_group(&g[0], run, 0);
     const size_t size = g[0].blocks <= 4 ? 0 : g[0].blocks <= 8 ? 1 : 2;
     run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
-    for (size_t at = 0; at < run->count; at += 2 * LANES) {
+    const size_t most = kernel[1] == NULL ? LANES : 2 * LANES;
+    for (size_t at = 0; at < run->count; at += most) {
         const size_t left = run->count - at;
+        const bool two = left > LANES && most > LANES;
         take_group(&g[0], run, at);
-        if (left > LANES)
+        if (two)
             take_group(&g[1], run, at + LANES);
-        kernel[left > LANES](tags, g);
+        kernel[two](tags, g);
         split_lanes(tag, tags[0]);
-        if (left > LANES)
+        if (two)
             split_lanes(tag + LANES, tags[1]);
-        for (size_t l = 0; l < 2 * LANES && l < left; l++) {
+        for (size_t l = 0; l < most && l < left; l++) {
             const size_t i = run->order[at + l];
             const bool done = finish(&run->jobs[i], tag[l], sealing);
             if (!sealing)

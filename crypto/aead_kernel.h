@@ -104,6 +104,15 @@ INLINE size_t count_blocks(size_t len)
     return (len + BLOCK_BYTES - 1) / BLOCK_BYTES;
 }
 
+// Inline, for what is a few vectors.
+INLINE void wipe_vectors(vec *secret, size_t count)
+{
+    UNROLL
+    for (size_t i = 0; i < count; i++)
+        secret[i] = zero_vec();
+    __asm__ volatile("" : : "r"(secret) : "memory");
+}
+
 // ---- keys ---------------------------------------------------------------------------------------
 
 // nonce ‖ 0: the counter is added by whoever uses it.

@@ -144,45 +144,93 @@ INLINE vec load_ad(const struct group *g, size_t i)
     return reverse_blocks(join_lanes(block));
 }
 
-// H^1 … H^count, for raw keys: power[n] is H^n.
-INLINE void derive_powers(vec *power, vec hash_key, size_t count)
+// A hash of blocks under raw keys takes few powers, as each costs as much as several blocks: so
+// many blocks share a reduction, and the block of lengths.
+#define RAW_TILE 4u
+
+// H^1 … H^5: power[n] is H^n.
+INLINE void derive_powers(vec power[RAW_TILE + 2], vec hash_key)
 {
     power[1] = divide_by_x(reverse_blocks(hash_key));
-    for (size_t n = 2; n <= count; n++)
-        power[n] = multiply(power[n / 2], power[(n + 1) / 2]);
+    power[2] = multiply(power[1], power[1]);
+    power[3] = multiply(power[1], power[2]);
+    power[4] = multiply(power[2], power[2]);
+    power[5] = multiply(power[2], power[3]);
+}
+
+INLINE vec load_lengths(const struct group *g)
+{
+    __m128i lengths[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        lengths[l] = lengths_block(g->job[l]);
+    return join_lanes(lengths);
+}
+
+// GHASH of each lane's text and lengths under prepared keys: one reduction.
+INLINE vec hash_prepared(const vec *text, const struct round_keys *k, const struct group *g,
+                         size_t room)
+{
+    struct sum sum = zero_sum();
+    const size_t n = g->blocks;
+    for (size_t i = 0; i < g->ad_blocks; i++)
+        add_product(&sum, load_ad(g, i), load_power(k, n + 1 + g->ad_blocks - i));
+    UNROLL
+    for (size_t t = 0; t < room; t += LANES) {
+        vec row[LANES];
+        load_tile(row, k, offsetof(struct state, power) + (POWERS - (n + 1 - t)) * BLOCK_BYTES);
+        UNROLL
+        for (size_t j = t; j < t + LANES; j++) {
+            if (j < n)
+                add_product(&sum, text[j], row[j - t]);
+        }
+    }
+    add_product(&sum, load_lengths(g), k->lowest_power);
+    return reduce_sum(&sum);
+}
+
+// The same under raw keys, a reduction for every RAW_TILE blocks.
+INLINE vec hash_raw(const vec *text, vec hash_key, const struct group *g, size_t room)
+{
+    vec power[RAW_TILE + 2];
+    const size_t n = g->blocks;
+    struct sum sum = zero_sum();
+    derive_powers(power, hash_key);
+    for (size_t i = 0; i < g->ad_blocks; i++)
+        add_product(&sum, load_ad(g, i), power[g->ad_blocks - i]);
+    vec hash = reduce_sum(&sum);
+    sum = zero_sum();
+    UNROLL
+    for (size_t t = 0; t < room; t += RAW_TILE) {
+        const bool last = n <= t + RAW_TILE;
+        const size_t end = last ? n + 1 : t + RAW_TILE;
+        if (t > 0 && t >= n)
+            break;
+        UNROLL
+        for (size_t j = t; j < t + RAW_TILE; j++) {
+            if (j < n)
+                add_product(&sum, j == t ? xor_vec(text[j], hash) : text[j], power[end - j]);
+        }
+        if (!last) {
+            hash = reduce_sum(&sum);
+            sum = zero_sum();
+        }
+    }
+    const vec lengths = load_lengths(g);
+    add_product(&sum, n == 0 ? xor_vec(lengths, hash) : lengths, power[1]);
+    wipe_vectors(power, RAW_TILE + 2);
+    return reduce_sum(&sum);
 }
 
 // Adds the key stream to the text and returns the tag of each lane.
 INLINE vec run_text(vec *v, const struct round_keys *k, const struct group *g, size_t room,
                     bool raw, bool sealing)
 {
-    vec power[SHORT_BLOCKS + SHORT_AD_BLOCKS + 2];
-    struct sum sum = zero_sum();
-    const size_t n = g->blocks;
-    if (raw)
-        derive_powers(power, v[room + 1], n + g->ad_blocks + 1);
-    for (size_t i = 0; i < g->ad_blocks; i++) {
-        const size_t e = n + 1 + g->ad_blocks - i;
-        add_product(&sum, load_ad(g, i), raw ? power[e] : load_power(k, e));
-    }
     UNROLL
-    for (size_t t = 0; t < room; t += LANES) {
-        vec row[LANES];
+    for (size_t t = 0; t < room; t += LANES)
         run_tile(v + 1 + t, g, t * BLOCK_BYTES, sealing);
-        if (!raw)
-            load_tile(row, k, offsetof(struct state, power) + (POWERS - (n + 1 - t)) * BLOCK_BYTES);
-        UNROLL
-        for (size_t j = t; j < t + LANES; j++) {
-            if (j < n)
-                add_product(&sum, v[1 + j], raw ? power[n + 1 - j] : row[j - t]);
-        }
-    }
-    __m128i lengths[LANES];
-    UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        lengths[l] = lengths_block(g->job[l]);
-    add_product(&sum, join_lanes(lengths), raw ? power[1] : k->lowest_power);
-    return xor_vec(reverse_blocks(reduce_sum(&sum)), v[0]);
+    const vec hash = raw ? hash_raw(v + 1, v[room + 1], g, room) : hash_prepared(v + 1, k, g, room);
+    return xor_vec(reverse_blocks(hash), v[0]);
 }
 
 // The tags of each group's lanes. `room` blocks, a multiple of LANES, hold the text.

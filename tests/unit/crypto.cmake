@@ -1,4 +1,4 @@
-foreach(name aead curve25519 hkdf identity init initial session x3dh)
+foreach(name aead aead_batch curve25519 hkdf identity init initial session x3dh)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
     PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
