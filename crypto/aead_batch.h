@@ -29,22 +29,6 @@ INLINE bool finish(const struct sp_aead_job *job, __m128i tag, bool sealing)
     return true;
 }
 
-// Sealed and opened in a function of its own each: they are large.
-static __m128i seal_long(const struct state *s, const struct sp_aead_job *job)
-{
-    return first_lane(run_long(s, job, true));
-}
-
-static __m128i open_long(const struct state *s, const struct sp_aead_job *job)
-{
-    return first_lane(run_long(s, job, false));
-}
-
-INLINE bool run_one(const struct state *s, const struct sp_aead_job *job, bool sealing)
-{
-    return finish(job, sealing ? seal_long(s, job) : open_long(s, job), sealing);
-}
-
 // As many powers as a message takes, its associated data included.
 INLINE size_t count_powers(const struct sp_aead_job *job)
 {
@@ -134,27 +118,35 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
     g->ad_blocks = count_blocks(g->job[0]->ad_len);
 }
 
-// One by one. Of raw keys LANES are expanded at once.
+// One after the other. Of raw keys LANES are expanded at once, into every other half of the room:
+// the message before is still to be hashed.
 static bool run_long_class(const struct run *run, bool sealing, bool *ok)
 {
     const bool raw = run->class % 2 == 1;
-    struct state states[LANES];
+    struct state states[2 * LANES];
+    struct pending pending = {.job = NULL, .piece = {.len = 0}};
     struct group g;
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
+        struct state *half = at % (2 * LANES) == 0 ? states : states + LANES;
         take_group(&g, run, at);
         if (raw)
-            expand_group(states, &g);
+            expand_group(half, &g);
         for (size_t l = 0; l < g.used; l++) {
-            const struct state *s = raw ? &states[l] : g.job[l]->key->state;
-            const bool done = run_one(s, g.job[l], sealing);
-            if (!sealing)
-                ok[run->order[at + l]] = done;
-            all = all && done;
+            const struct state *s = raw ? &half[l] : g.job[l]->key->state;
+            if (sealing) {
+                seal_long(&pending, s, g.job[l]);
+            } else {
+                const size_t i = run->order[at + l];
+                ok[i] = verify(g.job[l], open_long(s, g.job[l]));
+                all = all && ok[i];
+            }
         }
     }
+    if (sealing)
+        seal_pending(&pending);
     if (raw)
-        sp_wipe(states, sizeof(states));
+        sp_wipe(states, (run->count > LANES ? 2 : 1) * LANES * sizeof(struct state));
     return all;
 }
 
