@@ -29,22 +29,6 @@ INLINE bool finish(const struct sp_aead_job *job, __m128i tag, bool sealing)
     return true;
 }
 
-// Sealed and opened in a function of its own each: they are large.
-static __m128i seal_long(const struct state *s, const struct sp_aead_job *job)
-{
-    return first_lane(run_long(s, job, true));
-}
-
-static __m128i open_long(const struct state *s, const struct sp_aead_job *job)
-{
-    return first_lane(run_long(s, job, false));
-}
-
-INLINE bool run_one(const struct state *s, const struct sp_aead_job *job, bool sealing)
-{
-    return finish(job, sealing ? seal_long(s, job) : open_long(s, job), sealing);
-}
-
 // As many powers as a message takes, its associated data included.
 INLINE size_t count_powers(const struct sp_aead_job *job)
 {
@@ -68,39 +52,35 @@ static void expand_group(struct state *states, const struct group *g)
     expand_keys(to, raw, powers);
 }
 
-#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
-    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
+#define DEFINE_SHORT(room, kind, raw)                                                              \
+    static void seal_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
     {                                                                                              \
-        run_short(tags, g, groups, room, raw, true);                                               \
+        *tags = run_short(p, g, room, raw, true);                                                  \
     }                                                                                              \
-    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
+    static void open_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
     {                                                                                              \
-        run_short(tags, g, groups, room, raw, false);                                              \
+        *tags = run_short(p, g, room, raw, false);                                                 \
     }
-DEFINE_SHORT(4, prepared, false, 1)
-DEFINE_SHORT(4, raw, true, 1)
-DEFINE_SHORT(8, prepared, false, 1)
-DEFINE_SHORT(8, raw, true, 1)
-DEFINE_SHORT(16, prepared, false, 1)
-DEFINE_SHORT(16, raw, true, 1)
-DEFINE_SHORT(4, prepared, false, 2)
-DEFINE_SHORT(4, raw, true, 2)
-DEFINE_SHORT(8, prepared, false, 2)
-DEFINE_SHORT(8, raw, true, 2)
-DEFINE_SHORT(16, prepared, false, 2)
-DEFINE_SHORT(16, raw, true, 2)
+DEFINE_SHORT(4, prepared, false)
+DEFINE_SHORT(4, raw, true)
+DEFINE_SHORT(8, prepared, false)
+DEFINE_SHORT(8, raw, true)
+DEFINE_SHORT(16, prepared, false)
+DEFINE_SHORT(16, raw, true)
 
-typedef void run_short_fn(vec *tags, const struct group *g);
+typedef void run_short_fn(vec *tags, struct pending_group *p, const struct group *g);
 
-// By room (4, 8, 16), kind of key, direction, and number of groups.
-static run_short_fn *const short_kernels[3][2][2][2] = {
-    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
-     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
-    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
-     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
-    {{{open_prepared_16_1, open_prepared_16_2}, {seal_prepared_16_1, seal_prepared_16_2}},
-     {{open_raw_16_1, open_raw_16_2}, {seal_raw_16_1, seal_raw_16_2}}},
+// By room (4, 8, 16), kind of key, and direction.
+static run_short_fn *const short_kernels[3][2][2] = {
+    {{open_prepared_4, seal_prepared_4}, {open_raw_4, seal_raw_4}},
+    {{open_prepared_8, seal_prepared_8}, {open_raw_8, seal_raw_8}},
+    {{open_prepared_16, seal_prepared_16}, {open_raw_16, seal_raw_16}},
 };
+
+static void hash_last_group(vec *tags, struct pending_group *p, bool raw)
+{
+    *tags = raw ? hash_group(p, true) : hash_group(p, false);
+}
 
 INLINE unsigned classify(const struct sp_aead_job *job)
 {
@@ -108,7 +88,8 @@ INLINE unsigned classify(const struct sp_aead_job *job)
     assert((job->key == NULL) != (job->raw_key == NULL));
     const bool raw = job->key == NULL;
     const size_t blocks = count_blocks(job->len), ad_blocks = count_blocks(job->ad_len);
-    if (blocks > (raw ? SHORT_BLOCKS : SHORT_PREPARED_BLOCKS) || ad_blocks > SHORT_AD_BLOCKS)
+    const size_t most = raw ? SHORT_BLOCKS : SHORT_PREPARED_BLOCKS;
+    if (blocks > most || ad_blocks > SHORT_AD_BLOCKS || (!raw && blocks + ad_blocks >= POWERS))
         return raw ? LONG_RAW_CLASS : LONG_CLASS;
     return (unsigned)((ad_blocks * (SHORT_BLOCKS + 1) + blocks) * 2 + (raw ? 1 : 0));
 }
@@ -136,56 +117,77 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
     g->ad_blocks = count_blocks(g->job[0]->ad_len);
 }
 
-// One by one. Of raw keys LANES are expanded at once.
+// One after the other. Of raw keys LANES are expanded at once, into every other half of the room:
+// the message before is still to be hashed.
 static bool run_long_class(const struct run *run, bool sealing, bool *ok)
 {
     const bool raw = run->class % 2 == 1;
-    struct state states[LANES];
+    struct state states[2 * LANES];
+    struct pending pending = {.job = NULL, .piece = {.len = 0}};
     struct group g;
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
+        struct state *half = at % (2 * LANES) == 0 ? states : states + LANES;
         take_group(&g, run, at);
         if (raw)
-            expand_group(states, &g);
+            expand_group(half, &g);
         for (size_t l = 0; l < g.used; l++) {
-            const struct state *s = raw ? &states[l] : g.job[l]->key->state;
-            const bool done = run_one(s, g.job[l], sealing);
-            if (!sealing)
-                ok[run->order[at + l]] = done;
-            all = all && done;
+            const struct state *s = raw ? &half[l] : g.job[l]->key->state;
+            if (sealing) {
+                seal_long(&pending, s, g.job[l]);
+            } else {
+                const size_t i = run->order[at + l];
+                ok[i] = verify(g.job[l], open_long(s, g.job[l]));
+                all = all && ok[i];
+            }
         }
     }
+    if (sealing)
+        seal_pending(&pending);
     if (raw)
-        sp_wipe(states, sizeof(states));
+        sp_wipe(states, (run->count > LANES ? 2 : 1) * LANES * sizeof(struct state));
     return all;
 }
 
-// Groups in lanes, two at a time.
+INLINE bool finish_group(const struct run *run, size_t at, vec tags, bool sealing, bool *ok)
+{
+    __m128i tag[LANES];
+    bool all = true;
+    split_lanes(tag, tags);
+    for (size_t l = 0; l < LANES && at + l < run->count; l++) {
+        const size_t i = run->order[at + l];
+        const bool done = finish(&run->jobs[i], tag[l], sealing);
+        if (!sealing)
+            ok[i] = done;
+        all = all && done;
+    }
+    return all;
+}
+
+// Groups in lanes, each hashed while the next is in the cipher.
 INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
 {
+    const bool raw = run->class % 2 == 1;
+    const size_t blocks = count_blocks(run->jobs[run->order[0]].len);
+    run_short_fn *const kernel = short_kernels[blocks <= 4 ? 0 : blocks <= 8 ? 1 : 2][raw][sealing];
     struct group g[2];
-    vec tags[2];
-    __m128i tag[2 * LANES];
+    struct pending_group pending;
+    vec tags;
     bool all = true;
-    take_group(&g[0], run, 0);
-    const size_t size = g[0].blocks <= 4 ? 0 : g[0].blocks <= 8 ? 1 : 2;
-    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
-    for (size_t at = 0; at < run->count; at += 2 * LANES) {
-        const size_t left = run->count - at;
-        take_group(&g[0], run, at);
-        if (left > LANES)
-            take_group(&g[1], run, at + LANES);
-        kernel[left > LANES](tags, g);
-        split_lanes(tag, tags[0]);
-        if (left > LANES)
-            split_lanes(tag + LANES, tags[1]);
-        for (size_t l = 0; l < 2 * LANES && l < left; l++) {
-            const size_t i = run->order[at + l];
-            const bool done = finish(&run->jobs[i], tag[l], sealing);
-            if (!sealing)
-                ok[i] = done;
-            all = all && done;
-        }
+    pending.g = NULL;
+    size_t at = 0;
+    for (; at < run->count; at += LANES) {
+        struct group *next = &g[at / LANES % 2];
+        take_group(next, run, at);
+        kernel(&tags, &pending, next);
+        if (at > 0)
+            all = finish_group(run, at - LANES, tags, sealing, ok) && all;
+    }
+    hash_last_group(&tags, &pending, raw);
+    all = finish_group(run, at - LANES, tags, sealing, ok) && all;
+    if (raw) {
+        wipe_vectors(pending.power, RAW_TILE + 2);
+        wipe_vectors(&pending.hash_key, 1);
     }
     return all;
 }

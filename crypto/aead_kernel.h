@@ -17,7 +17,8 @@
 #define POWERS (CHUNK_BLOCKS + 1) // of a chunk's blocks and the block of lengths
 
 // A prepared key, whole cache lines. The powers come first: a vector of them may reach past the
-// last one (against blocks that are zero), and what follows is then still ours.
+// last one (against blocks that are zero), and what follows is then still ours. H^1 and the round
+// keys make whole vectors.
 struct state {
     __m128i power[POWERS]; // power[i] = H^(POWERS−i) / x
     __m128i round[ROUND_KEYS];
@@ -101,6 +102,15 @@ INLINE __m128i lengths_block(const struct sp_aead_job *job)
 INLINE size_t count_blocks(size_t len)
 {
     return (len + BLOCK_BYTES - 1) / BLOCK_BYTES;
+}
+
+// Inline, for what is a few vectors.
+INLINE void wipe_vectors(vec *secret, size_t count)
+{
+    UNROLL
+    for (size_t i = 0; i < count; i++)
+        secret[i] = zero_vec();
+    __asm__ volatile("" : : "r"(secret) : "memory");
 }
 
 // ---- keys ---------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-foreach(name aead bundle_text chain ed25519 ed25519_verify_avx512 fe25519 ge25519 hkdf identity init
-    initial initiate ml_dsa ml_kem ratchet respond sc25519 sc25519_avx512 session session_epoch
+foreach(name aead aead_batch bundle_text chain ed25519 ed25519_verify_avx512 fe25519 ge25519 hkdf identity
+    init initial initiate ml_dsa ml_kem ratchet respond sc25519 sc25519_avx512 session session_epoch
     sha512 x25519)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
