@@ -30,7 +30,7 @@ struct row {
 // a_factors = u + 2^32·v; b likewise.
 struct steps {
     __m512i a, b; // leading bits
-    __m512i stop; // 2^STOP_BITS among them
+    __m512i stop; // below this b takes no more off a: 2^STOP_BITS, or where the bits no longer tell
     __m512i a_factors, b_factors;
     __mmask8 swapped; // an odd number of times: the other sign
 };
@@ -75,22 +75,24 @@ INLINE __m512i lead(const __m512i limb[3], __m512i zeros)
     return _mm512_or_si512(high, _mm512_or_si512(middle, low));
 }
 
-// Leading bits of both rows at the place of a's highest bit.
+// Leading bits of both rows at the place of their highest bit. Either row may be the longer one: the
+// last steps of a round know their order only as well as the bits they ran on.
 static void begin(struct steps *s, const struct row *a, const struct row *b)
 {
     __m512i a_limb[3] = {a->value[2], a->value[1], a->value[0]};
     __m512i b_limb[3] = {b->value[2], b->value[1], b->value[0]};
     __m512i top = broadcast(2);
     for (unsigned i = 3; i < LIMBS; i++) {
-        const __mmask8 higher = _mm512_test_epi64_mask(a->value[i], a->value[i]);
+        const __m512i both = _mm512_or_si512(a->value[i], b->value[i]);
+        const __mmask8 higher = _mm512_test_epi64_mask(both, both);
         for (unsigned j = 0; j < 3; j++) {
             a_limb[j] = _mm512_mask_mov_epi64(a_limb[j], higher, a->value[i - j]);
             b_limb[j] = _mm512_mask_mov_epi64(b_limb[j], higher, b->value[i - j]);
         }
         top = _mm512_mask_mov_epi64(top, higher, broadcast(i));
     }
-    const __m512i zeros =
-        _mm512_sub_epi64(_mm512_lzcnt_epi64(a_limb[0]), broadcast(64 - LIMB_BITS));
+    const __m512i zeros = _mm512_sub_epi64(
+        _mm512_lzcnt_epi64(_mm512_or_si512(a_limb[0], b_limb[0])), broadcast(64 - LIMB_BITS));
     s->a = lead(a_limb, zeros);
     s->b = lead(b_limb, zeros);
     s->a_factors = broadcast(1);
@@ -101,7 +103,9 @@ static void begin(struct steps *s, const struct row *a, const struct row *b)
         _mm512_mullo_epi64(_mm512_add_epi64(top, broadcast(1)), broadcast(LIMB_BITS));
     const __m512i place =
         _mm512_sub_epi64(_mm512_sub_epi64(top_bits, zeros), broadcast(LEADING_BITS));
-    s->stop = _mm512_sllv_epi64(broadcast(1), _mm512_sub_epi64(broadcast(STOP_BITS), place));
+    const __m512i stop =
+        _mm512_sllv_epi64(broadcast(1), _mm512_sub_epi64(broadcast(STOP_BITS), place));
+    s->stop = _mm512_max_epu64(stop, broadcast(1ull << STEP_BITS));
 }
 
 INLINE void swap_if(__mmask8 mask, __m512i *a, __m512i *b)
@@ -118,12 +122,13 @@ INLINE __mmask8 order_rows(struct steps *s)
     swap_if(less, &s->a, &s->b);
     swap_if(less, &s->a_factors, &s->b_factors);
     s->swapped ^= less;
-    return _mm512_cmpge_epu64_mask(s->b, _mm512_max_epu64(s->stop, broadcast(1)));
+    return _mm512_cmpge_epu64_mask(s->b, s->stop);
 }
 
-// Take the largest power of two of b from a that leaves at least 2^31, where the bits still tell:
-// a's factors then stay below 2^31, and so does what the bits beyond these add. Which lanes had
-// one, and may go on.
+// Take the largest power of two of b from a that leaves at least 2^31; which lanes had one, and may
+// go on. Rows that are 2^31 or more after the steps have factors of at most 2^62 / 2^31, because
+// b_factors · a + a_factors · b is what the round began with. What stood beyond the leading bits
+// takes less from a row than its factor, so no row goes below zero.
 INLINE __mmask8 step(struct steps *s, __mmask8 lanes)
 {
     const __m512i limit = broadcast(1ull << STEP_BITS);
