@@ -1,8 +1,8 @@
-// Ed25519 public keys and signatures (RFC 8032 sections 5.1.5 and 5.1.6), eight in lanes. Any thread.
-// Never allocates, neither branches on a secret nor indexes by one.
+// Ed25519 public keys and signatures (RFC 8032 sections 5.1.5 and 5.1.6), eight in lanes. Any
+// thread. Never allocates, neither branches on a secret nor indexes by one.
 //
-// Groups of eight go through each step together: hashes are of all of them, and one inversion, which
-// costs a third of a multiple of the base point, serves them all.
+// Groups of eight go through each step together: hashes are of all of them, and one inversion,
+// which costs a third of a multiple of the base point, serves them all.
 #include "ed25519_avx512.h"
 
 #include <string.h>
@@ -102,8 +102,8 @@ static void sign(struct batch *b, const struct sp_ed25519_job *jobs, size_t coun
         sp_sc25519_reduce(b->nonce[i], b->hash[i]);
     multiply_base(b, (const uint8_t(*)[32])b->nonce, count);
     for (size_t i = 0; i < count; i++)
-        b->message[i] = join(b->point[i], 32, jobs[i].public_key, 32, jobs[i].message,
-                             jobs[i].message_len);
+        b->message[i] =
+            join(b->point[i], 32, jobs[i].public_key, 32, jobs[i].message, jobs[i].message_len);
     sp_sha512_avx512(b->hash, b->message, count);
     for (size_t i = 0; i < count; i++) {
         uint8_t challenge[32];
