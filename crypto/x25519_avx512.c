@@ -26,16 +26,6 @@ struct ladder {
     struct fe_wide sum_x, sum_z;         // and the sum of the two
 };
 
-// RFC 7748 section 5. Bits 0 … 2 zero, bit 254 one, bit 255 zero.
-static void clamp(uint8_t (*scalar)[32], size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        scalar[i][0] &= 0xF8;
-        scalar[i][31] &= 0x7F;
-        scalar[i][31] |= 0x40;
-    }
-}
-
 // One step: double one of the two points, and add the two. `exchange` tells the lanes in which the
 // point to double is the last step's sum; the sum is the same whichever way round. Names of the
 // values are those of RFC 7748 section 5.
@@ -99,15 +89,24 @@ static void climb_base(struct fe *numerator, struct fe *denominator,
     sp_wipe(&multiple, sizeof(multiple));
 }
 
-// At most KEYS_MAX. point is NULL for the base point.
+// RFC 7748 section 5, decodeScalar25519.
+static void copy_clamped(uint8_t out[32], const uint8_t scalar[32])
+{
+    memcpy(out, scalar, 32);
+    out[0] &= 0xF8;
+    out[31] &= 0x7F;
+    out[31] |= 0x40;
+}
+
+// At most KEYS_MAX; point is NULL for the base point. Lanes that nobody asked for get zeros.
 static void run(struct batch *b, uint8_t (*out)[32], const uint8_t (*scalar)[32],
                 const uint8_t (*point)[32], size_t count)
 {
     const size_t groups = (count + FE_LANES - 1) / FE_LANES;
     memset(b->scalar, 0, sizeof(b->scalar));
     memset(b->point, 0, sizeof(b->point));
-    memcpy(b->scalar, scalar, 32 * count);
-    clamp(b->scalar, KEYS_MAX);
+    for (size_t i = 0; i < count; i++)
+        copy_clamped(b->scalar[i], scalar[i]);
     if (point != NULL)
         memcpy(b->point, point, 32 * count);
     for (size_t i = 0; i < groups; i++) {
