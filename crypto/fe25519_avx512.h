@@ -8,8 +8,8 @@
 //   widened below 2^52. Adding costs one instruction a limb, and fe_carry makes any fe_wide an
 //   operand again. So sums belong between a product and its carry, where they need no carry of
 //   their own.
-#ifndef FE25519_AVX512_H
-#define FE25519_AVX512_H
+#ifndef SEALCRYPTO_FE25519_AVX512_H
+#define SEALCRYPTO_FE25519_AVX512_H
 
 #include <immintrin.h>
 #include <stddef.h>

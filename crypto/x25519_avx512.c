@@ -2,6 +2,7 @@
 // the base point. Any thread. Never allocates, neither branches on a secret nor indexes by one.
 #include "x25519_avx512.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "ge25519_avx512.h"
@@ -10,6 +11,9 @@
 // Groups of eight that share one inversion, which costs a quarter of a ladder.
 #define GROUPS_MAX 8u
 #define KEYS_MAX (GROUPS_MAX * FE_LANES)
+
+// More than any of the functions below uses: secrets are there wherever the compiler put them.
+#define STACK_BYTES (16u << 10)
 
 #define TOP_BIT 254u // of a clamped scalar
 #define A24 121665u  // (486662 − 2) / 4
@@ -62,7 +66,7 @@ FE_INLINE void step(struct ladder *l, const struct fe *x_1, __mmask8 exchange)
 static void climb(struct fe *numerator, struct fe *denominator, const uint8_t scalar[FE_LANES][32],
                   const uint8_t point[FE_LANES][32])
 {
-    struct fe_words bits = sp_fe_load_words(scalar);
+    const struct fe_words bits = sp_fe_load_words(scalar);
     const struct fe x_1 = sp_fe_load(point), zero = fe_small(0), one = fe_small(1);
     struct ladder l = {fe_widen(&one), fe_widen(&zero), fe_widen(&x_1), fe_widen(&one)};
     __mmask8 last = 0;
@@ -74,8 +78,6 @@ static void climb(struct fe *numerator, struct fe *denominator, const uint8_t sc
     }
     *numerator = fe_carry(&l.doubled_x); // bit 0 is zero: the last to be doubled was the multiple
     *denominator = fe_carry(&l.doubled_z);
-    sp_wipe(&bits, sizeof(bits));
-    sp_wipe(&l, sizeof(l));
 }
 
 // The multiple of the base point, by the map u = (1 + y) / (1 − y). Source: RFC 7748 section 4.1.
@@ -86,7 +88,6 @@ static void climb_base(struct fe *numerator, struct fe *denominator,
     sp_ge_mul_base(&multiple, scalar);
     *numerator = fe_add(&multiple.z, &multiple.y);
     *denominator = fe_sub(&multiple.z, &multiple.y);
-    sp_wipe(&multiple, sizeof(multiple));
 }
 
 // RFC 7748 section 5, decodeScalar25519.
@@ -98,9 +99,11 @@ static void copy_clamped(uint8_t out[32], const uint8_t scalar[32])
     out[31] |= 0x40;
 }
 
-// At most KEYS_MAX; point is NULL for the base point. Lanes that nobody asked for get zeros.
-static void run(struct batch *b, uint8_t (*out)[32], const uint8_t (*scalar)[32],
-                const uint8_t (*point)[32], size_t count)
+// At most KEYS_MAX; point is NULL for the base point. Lanes that nobody asked for get zeros. Not
+// inlined: its frame, and those of what it calls, lie in the stack that run_all wipes.
+static __attribute__((noinline)) void run(struct batch *b, uint8_t (*out)[32],
+                                          const uint8_t (*scalar)[32], const uint8_t (*point)[32],
+                                          size_t count)
 {
     const size_t groups = (count + FE_LANES - 1) / FE_LANES;
     memset(b->scalar, 0, sizeof(b->scalar));
@@ -135,6 +138,7 @@ static void run_all(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8
         done += now;
     }
     sp_wipe(&batch, sizeof(batch));
+    sodium_stackzero(STACK_BYTES);
 }
 
 void sp_x25519_avx512(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8_t (*point)[32],
