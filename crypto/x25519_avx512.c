@@ -71,8 +71,8 @@ static void climb(struct fe *numerator, struct fe *denominator, const uint8_t sc
     struct ladder l = {fe_widen(&one), fe_widen(&zero), fe_widen(&x_1), fe_widen(&one)};
     __mmask8 last = 0;
     for (unsigned i = TOP_BIT + 1; i-- > 0;) {
-        const __mmask8 bit =
-            _mm512_test_epi64_mask(bits.words[i / 64], _mm512_set1_epi64(1ll << (i % 64)));
+        const __mmask8 bit = _mm512_test_epi64_mask(
+            bits.words[i / 64], _mm512_set1_epi64((long long)(1ull << (i % 64))));
         step(&l, &x_1, bit ^ last);
         last = bit;
     }
