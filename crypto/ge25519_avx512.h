@@ -8,12 +8,11 @@
 // A sum first comes as the four factors its coordinates are made of, because how many of the
 // products are needed is the next operation's affair: a doubling does without t.
 //
-//     struct ge            ge_double ──────────┐
-//        ↑  └─ ge_cache → struct ge_cached     ├→ struct ge_factors
-//        │                   ge_add, ge_add_affine  │
-//        └──────────── ge_complete, ge_complete_without_t
-#ifndef GE25519_AVX512_H
-#define GE25519_AVX512_H
+//     struct ge ──→ ge_double, or ge_cache and ge_add ──→ struct ge_factors
+//        ↑                                                    │
+//        └──────── ge_complete, ge_complete_without_t ←───────┘
+#ifndef SEALCRYPTO_GE25519_AVX512_H
+#define SEALCRYPTO_GE25519_AVX512_H
 
 #include "fe25519_avx512.h"
 
