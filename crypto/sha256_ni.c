@@ -11,7 +11,7 @@
 #define INLINE static inline __attribute__((always_inline))
 
 #define VECTORS 4u // of a block
-#define STREAMS 2u // a third and a fourth would gain a seventh, but not fit into the registers
+#define STREAMS 2u // four would be a fourteenth faster, for twice the code
 #define IPAD 0x36363636
 #define OPAD 0x5C5C5C5C
 

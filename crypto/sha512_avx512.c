@@ -122,8 +122,7 @@ INLINE void compress(__m512i state[WORDS], __m512i w[16], __mmask8 active)
             run_round(s, i, w[i], constants[t + i]);
         }
     }
-    // The old state is read again, so that the compiler has no copy of it on the stack to leave
-    // there.
+    // Read again, so that the compiler leaves no copy of the old state on the stack.
     __asm__("" : "+r"(state) : : "memory");
 #pragma GCC unroll 8
     for (size_t i = 0; i < WORDS; i++)
