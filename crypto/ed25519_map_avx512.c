@@ -54,7 +54,7 @@ static struct power complete(const struct fe *a, const struct fe *p58)
 // Two at once: a chain of squares is long and narrow.
 static void raise(struct power out[2], const struct fe *a, const struct fe *b)
 {
-    const struct fe_pair pair = {*a, *b}, p58 = sp_fe_pow_p58_pair(&pair);
+    const struct fe_pair pair = {*a, *b}, p58 = sp_fe_pow_p58(&pair);
     out[0] = complete(a, &p58.a);
     out[1] = complete(b, &p58.b);
 }

@@ -317,13 +317,12 @@ struct fe sp_fe_invert(const struct fe *a);
 // In place, by Montgomery's trick: three products each and one inversion in all. Zero stays zero.
 // scratch holds as many elements; it ends with products of the inputs, for the caller to wipe.
 void sp_fe_invert_batch(struct fe *a, struct fe *scratch, size_t count);
-// a^((p − 5) / 8), for square roots. Source: RFC 8032 section 5.1.3.
-struct fe sp_fe_pow_p58(const struct fe *a);
-// The same of two at once, in little more time: a power is a chain of squares, and one chain leaves
-// half of the multipliers idle.
+// a^((p − 5) / 8) and b^((p − 5) / 8), for square roots. A power is one long chain of squares,
+// which leaves half of the multipliers idle: two of them take little longer than one. Source: RFC
+// 8032 section 5.1.3.
 struct fe_pair {
     struct fe a, b;
 };
-struct fe_pair sp_fe_pow_p58_pair(const struct fe_pair *x);
+struct fe_pair sp_fe_pow_p58(const struct fe_pair *x);
 
 #endif

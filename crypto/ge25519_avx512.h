@@ -128,17 +128,16 @@ FE_INLINE struct ge_factors ge_double(const struct ge *a)
 
 // ---- encoded points -----------------------------------------------------------------------------
 
-// Which of these y belong to points of small order: 0, ±1, and ±y of the points of order 8. In
-// encodings, libsodium's list has the same.
+// Which of these y are those of points of small order: 0, ±1, and ±y of the points of order 8.
 __mmask8 sp_ge_is_small_order(const struct fe *y);
-// y as an encoding had it (sp_fe_load), and the sign that x shall have.
+
+// y as sp_fe_load left it, and the lanes in which x shall be odd.
 struct ge_encoded {
     struct fe y;
     __mmask8 odd;
 };
-// Two points that lanes are to have, with Z = 1; both[i] tells which lanes of the i-th have one.
-// The lanes that have none hold no point. Variable time in nothing.
-// Source: RFC 8032 section 5.1.3.
+// The points of two encodings, with Z = 1; found[i] tells the lanes of out[i] that have one.
+// Source: RFC 8032 section 5.1.3, but a y from p on and an odd x = 0 are the caller's affair.
 void sp_ge_decode_pair(struct ge out[2], __mmask8 found[2], const struct ge_encoded in[2]);
 
 // ---- multiples of the base point ----------------------------------------------------------------
