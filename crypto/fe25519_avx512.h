@@ -17,7 +17,7 @@
 
 // A sanitizer checks every access: inlined, each would stand in hundreds of copies, and a file
 // would take minutes to compile.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define FE_INLINE static inline
 #else
 #define FE_INLINE static inline __attribute__((always_inline))
