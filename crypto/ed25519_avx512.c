@@ -1,10 +1,11 @@
-// Ed25519 public keys and signatures (RFC 8032 sections 5.1.5 and 5.1.6), eight in lanes. Any thread.
-// Never allocates, neither branches on a secret nor indexes by one.
+// Ed25519 public keys and signatures (RFC 8032 sections 5.1.5 and 5.1.6), eight in lanes. Any
+// thread. Never allocates, neither branches on a secret nor indexes by one.
 //
-// Groups of eight go through each step together: hashes are of all of them, and one inversion, which
-// costs a third of a multiple of the base point, serves them all.
+// Groups of eight go through each step together: hashes are of all of them, and one inversion,
+// which costs a third of a multiple of the base point, serves them all.
 #include "ed25519_avx512.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "ge25519_avx512.h"
@@ -14,6 +15,10 @@
 
 #define GROUPS_MAX 8u
 #define JOBS_MAX (GROUPS_MAX * FE_LANES)
+
+// More than any of the functions below uses: secrets are there wherever the compiler put them.
+#define STACK_BYTES (16u << 10)
+#define NOINLINE __attribute__((noinline)) // so that its frame lies in the stack that gets wiped
 
 // What a call has in memory, most of it secret: 24 KiB.
 struct batch {
@@ -51,7 +56,6 @@ static void multiply_base(struct batch *b, const uint8_t (*scalar)[32], size_t c
         b->x[i] = multiple.x;
         b->y[i] = multiple.y;
         b->z[i] = multiple.z;
-        sp_wipe(&multiple, sizeof(multiple));
     }
     sp_fe_invert_batch(b->z, b->scratch, groups);
     for (size_t i = 0; i < groups; i++) {
@@ -64,8 +68,8 @@ static void multiply_base(struct batch *b, const uint8_t (*scalar)[32], size_t c
     }
 }
 
-static void make_public(struct batch *b, uint8_t (*public_key)[32], const uint8_t (*seed)[32],
-                        size_t count)
+static NOINLINE void make_public(struct batch *b, uint8_t (*public_key)[32],
+                                 const uint8_t (*seed)[32], size_t count)
 {
     for (size_t i = 0; i < count; i++)
         b->message[i] = join(seed[i], 32, NULL, 0, NULL, 0);
@@ -78,17 +82,18 @@ static void make_public(struct batch *b, uint8_t (*public_key)[32], const uint8_
 
 void sp_ed25519_public_avx512(uint8_t (*public_key)[32], const uint8_t (*seed)[32], size_t count)
 {
-    struct batch batch = {0};
+    struct batch batch = {0}; // lanes without a job multiply zero, or what is left
     for (size_t done = 0; done < count;) {
         const size_t now = count - done < JOBS_MAX ? count - done : JOBS_MAX;
         make_public(&batch, public_key + done, seed + done, now);
         done += now;
     }
     sp_wipe(&batch, sizeof(batch));
+    sodium_stackzero(STACK_BYTES);
 }
 
 // Source: RFC 8032 section 5.1.6.
-static void sign(struct batch *b, const struct sp_ed25519_job *jobs, size_t count)
+static NOINLINE void sign(struct batch *b, const struct sp_ed25519_job *jobs, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         b->message[i] = join(jobs[i].seed, 32, NULL, 0, NULL, 0);
@@ -102,8 +107,8 @@ static void sign(struct batch *b, const struct sp_ed25519_job *jobs, size_t coun
         sp_sc25519_reduce(b->nonce[i], b->hash[i]);
     multiply_base(b, (const uint8_t(*)[32])b->nonce, count);
     for (size_t i = 0; i < count; i++)
-        b->message[i] = join(b->point[i], 32, jobs[i].public_key, 32, jobs[i].message,
-                             jobs[i].message_len);
+        b->message[i] =
+            join(b->point[i], 32, jobs[i].public_key, 32, jobs[i].message, jobs[i].message_len);
     sp_sha512_avx512(b->hash, b->message, count);
     for (size_t i = 0; i < count; i++) {
         uint8_t challenge[32];
@@ -115,11 +120,12 @@ static void sign(struct batch *b, const struct sp_ed25519_job *jobs, size_t coun
 
 void sp_ed25519_sign_avx512(const struct sp_ed25519_job *jobs, size_t count)
 {
-    struct batch batch = {0};
+    struct batch batch = {0}; // lanes without a job multiply zero, or what is left
     for (size_t done = 0; done < count;) {
         const size_t now = count - done < JOBS_MAX ? count - done : JOBS_MAX;
         sign(&batch, jobs + done, now);
         done += now;
     }
     sp_wipe(&batch, sizeof(batch));
+    sodium_stackzero(STACK_BYTES);
 }

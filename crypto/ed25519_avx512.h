@@ -1,7 +1,6 @@
 // Ed25519 (RFC 8032), eight keys or signatures at once. For CPUs of the avx512 tier only, after
 // sp_init. Each call is the contract of the sp_ed25519_ function of its name (sealcrypto.h), and
-// fills all of ok[]. A batch's last few, when too few for eight lanes to be worth it, go to the
-// portable tier; so does all of a small batch.
+// fills all of ok[]. Eight cost what one does, and one costs less than on the portable tier.
 #ifndef SEALCRYPTO_ED25519_AVX512_H
 #define SEALCRYPTO_ED25519_AVX512_H
 

@@ -1,5 +1,6 @@
 // Ed25519 public keys to X25519 ones, sixteen at once, by u = (1 + y) / (1 − y) (RFC 7748 section
-// 4.1), for keys of the prime-order subgroup only. Any thread; the keys are public. Never allocates.
+// 4.1), for keys of the prime-order subgroup only. Any thread; the keys are public. Never
+// allocates.
 //
 // The curve has 8L points and a point of order 8, so the subgroup is the set of the points that are
 // eight times a point: P = 2Q and Q = 4·(another). No point is multiplied to find out; on
@@ -19,9 +20,9 @@
 //        (u_Q·(e − c)^2)^((p − 1)/4) = 1.
 //
 // Points of small order, where these have zeros and poles, are refused before. Sources: Silverman,
-// The Arithmetic of Elliptic Curves, sections X.4 and XI.8; Koshelev, "Subgroup membership testing on
-// elliptic curves via the Tate pairing"; Pornin, "Point-Halving and Subgroup Membership in Twisted
-// Edwards Curves".
+// The Arithmetic of Elliptic Curves, sections X.4 and XI.8; Koshelev, "Subgroup membership testing
+// on elliptic curves via the Tate pairing"; Pornin, "Point-Halving and Subgroup Membership in
+// Twisted Edwards Curves".
 #include <string.h>
 
 #include "ed25519_avx512.h"
@@ -53,7 +54,7 @@ static struct power complete(const struct fe *a, const struct fe *p58)
 // Two at once: a chain of squares is long and narrow.
 static void raise(struct power out[2], const struct fe *a, const struct fe *b)
 {
-    const struct fe_pair pair = {*a, *b}, p58 = sp_fe_pow_p58_pair(&pair);
+    const struct fe_pair pair = {*a, *b}, p58 = sp_fe_pow_p58(&pair);
     out[0] = complete(a, &p58.a);
     out[1] = complete(b, &p58.b);
 }

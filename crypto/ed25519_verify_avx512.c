@@ -34,9 +34,6 @@
 #define BASE_MULTIPLES 129u // with 0
 #define BASE_LIMBS 16u      // fifteen, and one for the cache line
 
-// Below this many a batch is faster on the portable tier.
-#define LANES_MIN 2u
-
 // struct ge_affine of one lane: y + x, y − x, 2dxy.
 struct base_multiple {
     _Alignas(64) uint64_t limb[BASE_LIMBS];
@@ -154,8 +151,8 @@ static unsigned count_digits(const struct digits *a, const struct digits *b)
 {
     const __m512i bias = _mm512_set1_epi64(LIMB_BIAS);
     for (unsigned i = SP_SC25519_LIMBS; i-- > 0;) {
-        const __m512i any = _mm512_or_si512(_mm512_xor_si512(a->limb[i], bias),
-                                            _mm512_xor_si512(b->limb[i], bias));
+        const __m512i any =
+            _mm512_or_si512(_mm512_xor_si512(a->limb[i], bias), _mm512_xor_si512(b->limb[i], bias));
         const uint64_t used = (uint64_t)_mm512_reduce_or_epi64(any);
         if (used != 0)
             return i * LIMB_DIGITS + (64 - (unsigned)__builtin_clzll(used) + 3) / DIGIT_BITS;
@@ -362,8 +359,6 @@ void sp_ed25519_verify_avx512(const struct sp_ed25519_job *jobs, size_t count, b
     size_t done = 0;
     for (; done + FE_LANES <= count; done += FE_LANES)
         verify(&octet, jobs + done, ok + done);
-    if (count - done >= LANES_MIN)
+    if (count > done)
         verify_some(&octet, jobs + done, count - done, ok + done);
-    else if (count - done > 0)
-        sp_curve_portable.ed25519_verify(jobs + done, count - done, ok + done);
 }

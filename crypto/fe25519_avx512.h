@@ -8,8 +8,8 @@
 //   widened below 2^52. Adding costs one instruction a limb, and fe_carry makes any fe_wide an
 //   operand again. So sums belong between a product and its carry, where they need no carry of
 //   their own.
-#ifndef FE25519_AVX512_H
-#define FE25519_AVX512_H
+#ifndef SEALCRYPTO_FE25519_AVX512_H
+#define SEALCRYPTO_FE25519_AVX512_H
 
 #include <immintrin.h>
 #include <stddef.h>
@@ -17,7 +17,7 @@
 
 // A sanitizer checks every access: inlined, each would stand in hundreds of copies, and a file
 // would take minutes to compile.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
 #define FE_INLINE static inline
 #else
 #define FE_INLINE static inline __attribute__((always_inline))
@@ -149,25 +149,30 @@ FE_INLINE struct fe_wide fe_mul_wide(const struct fe *a, const struct fe *b)
 }
 
 // What two different limbs make counts twice: low + 2 (low' + high + 2 high'), with ' for those.
+// The middle two have sums of their own, because powers wait for nothing but one square after
+// another.
 FE_INLINE struct fe_wide fe_square_wide(const struct fe *a)
 {
     const __m512i *limb = a->limb;
-    __m512i column[10];
+    __m512i column[10], middle[10];
 #pragma GCC unroll 10
     for (size_t i = 0; i < 10; i++)
-        column[i] = _mm512_setzero_si512();
+        column[i] = middle[i] = _mm512_setzero_si512();
     fe_add_high(column + 2, limb[0], limb + 1, 4);
+    fe_add_low(middle + 1, limb[0], limb + 1, 4);
     fe_add_high(column + 4, limb[1], limb + 2, 3);
+    fe_add_low(middle + 3, limb[1], limb + 2, 3);
     fe_add_high(column + 6, limb[2], limb + 3, 2);
+    fe_add_low(middle + 5, limb[2], limb + 3, 2);
     fe_add_high(column + 8, limb[3], limb + 4, 1);
-    fe_double_columns(column);
-    fe_add_low(column + 1, limb[0], limb + 1, 4);
-    fe_add_low(column + 3, limb[1], limb + 2, 3);
-    fe_add_low(column + 5, limb[2], limb + 3, 2);
-    fe_add_low(column + 7, limb[3], limb + 4, 1);
+    fe_add_low(middle + 7, limb[3], limb + 4, 1);
 #pragma GCC unroll 5
     for (size_t i = 0; i < FE_LIMBS; i++)
-        fe_add_high(column + 2 * i + 1, limb[i], limb + i, 1);
+        fe_add_high(middle + 2 * i + 1, limb[i], limb + i, 1);
+    fe_double_columns(column);
+#pragma GCC unroll 10
+    for (size_t i = 0; i < 10; i++)
+        column[i] = _mm512_add_epi64(column[i], middle[i]);
     fe_double_columns(column);
 #pragma GCC unroll 5
     for (size_t i = 0; i < FE_LIMBS; i++)
@@ -312,13 +317,12 @@ struct fe sp_fe_invert(const struct fe *a);
 // In place, by Montgomery's trick: three products each and one inversion in all. Zero stays zero.
 // scratch holds as many elements; it ends with products of the inputs, for the caller to wipe.
 void sp_fe_invert_batch(struct fe *a, struct fe *scratch, size_t count);
-// a^((p − 5) / 8), for square roots. Source: RFC 8032 section 5.1.3.
-struct fe sp_fe_pow_p58(const struct fe *a);
-// The same of two at once, in little more time: a power is a chain of squares, and one chain leaves
-// half of the multipliers idle.
+// a^((p − 5) / 8) and b^((p − 5) / 8), for square roots. A power is one long chain of squares,
+// which leaves half of the multipliers idle: two of them take little longer than one. Source: RFC
+// 8032 section 5.1.3.
 struct fe_pair {
     struct fe a, b;
 };
-struct fe_pair sp_fe_pow_p58_pair(const struct fe_pair *x);
+struct fe_pair sp_fe_pow_p58(const struct fe_pair *x);
 
 #endif

@@ -62,7 +62,7 @@ void sp_ge_decode_pair(struct ge out[2], __mmask8 found[2], const struct ge_enco
 {
     const struct ratio ratio[2] = {find_ratio(&in[0].y), find_ratio(&in[1].y)};
     const struct fe_pair base = {ratio[0].uv7, ratio[1].uv7};
-    const struct fe_pair power = sp_fe_pow_p58_pair(&base);
+    const struct fe_pair power = sp_fe_pow_p58(&base);
     for (size_t i = 0; i < 2; i++) {
         struct fe x;
         found[i] = find_x(&x, &ratio[i], i == 0 ? &power.a : &power.b);

@@ -8,12 +8,11 @@
 // A sum first comes as the four factors its coordinates are made of, because how many of the
 // products are needed is the next operation's affair: a doubling does without t.
 //
-//     struct ge            ge_double ──────────┐
-//        ↑  └─ ge_cache → struct ge_cached     ├→ struct ge_factors
-//        │                   ge_add, ge_add_affine  │
-//        └──────────── ge_complete, ge_complete_without_t
-#ifndef GE25519_AVX512_H
-#define GE25519_AVX512_H
+//     struct ge ──→ ge_double, or ge_cache and ge_add ──→ struct ge_factors
+//        ↑                                                    │
+//        └──────── ge_complete, ge_complete_without_t ←───────┘
+#ifndef SEALCRYPTO_GE25519_AVX512_H
+#define SEALCRYPTO_GE25519_AVX512_H
 
 #include "fe25519_avx512.h"
 
@@ -129,17 +128,16 @@ FE_INLINE struct ge_factors ge_double(const struct ge *a)
 
 // ---- encoded points -----------------------------------------------------------------------------
 
-// Which of these y belong to points of small order: 0, ±1, and ±y of the points of order 8. In
-// encodings, libsodium's list has the same.
+// Which of these y are those of points of small order: 0, ±1, and ±y of the points of order 8.
 __mmask8 sp_ge_is_small_order(const struct fe *y);
-// y as an encoding had it (sp_fe_load), and the sign that x shall have.
+
+// y as sp_fe_load left it, and the lanes in which x shall be odd.
 struct ge_encoded {
     struct fe y;
     __mmask8 odd;
 };
-// Two points that lanes are to have, with Z = 1; both[i] tells which lanes of the i-th have one.
-// The lanes that have none hold no point. Variable time in nothing.
-// Source: RFC 8032 section 5.1.3.
+// The points of two encodings, with Z = 1; found[i] tells the lanes of out[i] that have one.
+// Source: RFC 8032 section 5.1.3, but a y from p on and an odd x = 0 are the caller's affair.
 void sp_ge_decode_pair(struct ge out[2], __mmask8 found[2], const struct ge_encoded in[2]);
 
 // ---- multiples of the base point ----------------------------------------------------------------

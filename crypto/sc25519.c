@@ -47,8 +47,8 @@ static inline void split(uint64_t low[LIMBS], uint64_t *high, const uint64_t *in
     memcpy(low, in, LIMBS * sizeof(*low));
     low[LIMBS - 1] &= (1ull << TOP_BITS) - 1;
     for (size_t i = LIMBS - 1; i < count; i++)
-        high[i - (LIMBS - 1)] = in[i] >> TOP_BITS |
-                                (i + 1 < count ? in[i + 1] << (LIMB_BITS - TOP_BITS) : 0);
+        high[i - (LIMBS - 1)] =
+            in[i] >> TOP_BITS | (i + 1 < count ? in[i + 1] << (LIMB_BITS - TOP_BITS) : 0);
 }
 
 // x −= subtrahend unless that would be negative.

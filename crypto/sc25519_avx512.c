@@ -2,9 +2,9 @@
 // variable time, for public scalars only. Never allocates.
 //
 // Euclid's algorithm on 8L and k keeps two rows, a ≡ −s·A·k and b ≡ s·B·k modulo 8L, s = ±1, with
-// a·B + b·A = 8L: as a and b become shorter, A and B become longer, and half way all four have about
-// 128 bits. To take any power of two of one row from the other keeps all that, so quotients need
-// not be exact and a step takes one power of two. A and B stay coprime, so one of them is odd.
+// a·B + b·A = 8L: as a and b become shorter, A and B become longer, and half way all four have
+// about 128 bits. To take any power of two of one row from the other keeps all that, so quotients
+// need not be exact and a step takes one power of two. A and B stay coprime, so one of them is odd.
 //
 // As Lehmer does, steps run on the leading 62 bits of both rows, and 31 bits of progress are then
 // applied to the rows at once. Sources: Knuth, The Art of Computer Programming, section 4.5.2; for
@@ -30,7 +30,7 @@ struct row {
 // a_factors = u + 2^32·v; b likewise.
 struct steps {
     __m512i a, b; // leading bits
-    __m512i stop; // 2^STOP_BITS among them
+    __m512i stop; // below this b takes no more off a: 2^STOP_BITS, or where the bits no longer tell
     __m512i a_factors, b_factors;
     __mmask8 swapped; // an odd number of times: the other sign
 };
@@ -75,22 +75,24 @@ INLINE __m512i lead(const __m512i limb[3], __m512i zeros)
     return _mm512_or_si512(high, _mm512_or_si512(middle, low));
 }
 
-// Leading bits of both rows at the place of a's highest bit.
+// Leading bits of both rows at the place of their highest bit. Either row may be the longer one:
+// the last steps of a round know their order only as well as the bits they ran on.
 static void begin(struct steps *s, const struct row *a, const struct row *b)
 {
     __m512i a_limb[3] = {a->value[2], a->value[1], a->value[0]};
     __m512i b_limb[3] = {b->value[2], b->value[1], b->value[0]};
     __m512i top = broadcast(2);
     for (unsigned i = 3; i < LIMBS; i++) {
-        const __mmask8 higher = _mm512_test_epi64_mask(a->value[i], a->value[i]);
+        const __m512i both = _mm512_or_si512(a->value[i], b->value[i]);
+        const __mmask8 higher = _mm512_test_epi64_mask(both, both);
         for (unsigned j = 0; j < 3; j++) {
             a_limb[j] = _mm512_mask_mov_epi64(a_limb[j], higher, a->value[i - j]);
             b_limb[j] = _mm512_mask_mov_epi64(b_limb[j], higher, b->value[i - j]);
         }
         top = _mm512_mask_mov_epi64(top, higher, broadcast(i));
     }
-    const __m512i zeros =
-        _mm512_sub_epi64(_mm512_lzcnt_epi64(a_limb[0]), broadcast(64 - LIMB_BITS));
+    const __m512i zeros = _mm512_sub_epi64(
+        _mm512_lzcnt_epi64(_mm512_or_si512(a_limb[0], b_limb[0])), broadcast(64 - LIMB_BITS));
     s->a = lead(a_limb, zeros);
     s->b = lead(b_limb, zeros);
     s->a_factors = broadcast(1);
@@ -101,7 +103,9 @@ static void begin(struct steps *s, const struct row *a, const struct row *b)
         _mm512_mullo_epi64(_mm512_add_epi64(top, broadcast(1)), broadcast(LIMB_BITS));
     const __m512i place =
         _mm512_sub_epi64(_mm512_sub_epi64(top_bits, zeros), broadcast(LEADING_BITS));
-    s->stop = _mm512_sllv_epi64(broadcast(1), _mm512_sub_epi64(broadcast(STOP_BITS), place));
+    const __m512i stop =
+        _mm512_sllv_epi64(broadcast(1), _mm512_sub_epi64(broadcast(STOP_BITS), place));
+    s->stop = _mm512_max_epu64(stop, broadcast(1ull << STEP_BITS));
 }
 
 INLINE void swap_if(__mmask8 mask, __m512i *a, __m512i *b)
@@ -111,33 +115,40 @@ INLINE void swap_if(__mmask8 mask, __m512i *a, __m512i *b)
     *b = _mm512_mask_mov_epi64(*b, mask, was);
 }
 
-// a at least b again; which lanes may go on.
-INLINE __mmask8 order_rows(struct steps *s)
+// a at least b again; which of the lanes may go on. Minimum and maximum do not wait for the mask.
+INLINE __mmask8 order_rows(struct steps *s, __mmask8 lanes)
 {
     const __mmask8 less = _mm512_cmplt_epu64_mask(s->a, s->b);
-    swap_if(less, &s->a, &s->b);
+    const __m512i longer = _mm512_max_epu64(s->a, s->b);
+    s->b = _mm512_min_epu64(s->a, s->b);
+    s->a = longer;
     swap_if(less, &s->a_factors, &s->b_factors);
     s->swapped ^= less;
-    return _mm512_cmpge_epu64_mask(s->b, _mm512_max_epu64(s->stop, broadcast(1)));
+    return _mm512_mask_cmpge_epu64_mask(lanes, s->b, s->stop);
 }
 
-// Take the largest power of two of b from a that leaves at least 2^31, where the bits still tell:
-// a's factors then stay below 2^31, and so does what the bits beyond these add. Which lanes had
-// one, and may go on.
+// Take the largest power of two of b from a that leaves at least 2^31; which lanes had one, and may
+// go on. Rows that are 2^31 or more after the steps have factors of at most 2^62 / 2^31, because
+// b_factors · a + a_factors · b is what the round began with. What stood beyond the leading bits
+// takes less from a row than its factor, so no row goes below zero.
 INLINE __mmask8 step(struct steps *s, __mmask8 lanes)
 {
     const __m512i limit = broadcast(1ull << STEP_BITS);
-    __m512i shift = _mm512_sub_epi64(_mm512_lzcnt_epi64(s->b), _mm512_lzcnt_epi64(s->a));
-    const __m512i most = _mm512_sub_epi64(s->a, _mm512_sllv_epi64(s->b, shift));
-    const __mmask8 too_much = _mm512_cmplt_epi64_mask(most, limit);
-    shift = _mm512_mask_sub_epi64(shift, too_much, shift, broadcast(1));
-    const __m512i rest = _mm512_sub_epi64(s->a, _mm512_sllv_epi64(s->b, shift));
-    lanes = _mm512_mask_cmpge_epi64_mask(lanes, rest, limit);
-    lanes = _mm512_mask_cmpge_epi64_mask(lanes, shift, _mm512_setzero_si512());
-    s->a = _mm512_mask_mov_epi64(s->a, lanes, rest);
-    s->a_factors = _mm512_mask_add_epi64(s->a_factors, lanes, s->a_factors,
+    const __m512i shift = _mm512_sub_epi64(_mm512_lzcnt_epi64(s->b), _mm512_lzcnt_epi64(s->a));
+    const __m512i most = _mm512_sllv_epi64(s->b, shift), half = _mm512_srli_epi64(most, 1);
+    const __m512i most_rest = _mm512_sub_epi64(s->a, most), rest = _mm512_sub_epi64(s->a, half);
+    const __mmask8 has_half =
+        _mm512_mask_cmpge_epi64_mask(_mm512_mask_test_epi64_mask(lanes, shift, shift), rest, limit);
+    const __mmask8 has_most = _mm512_mask_cmpge_epi64_mask(lanes, most_rest, limit);
+    const __m512i half_shift = _mm512_sub_epi64(shift, broadcast(1));
+    const __m512i factors = s->a_factors;
+    s->a = _mm512_mask_mov_epi64(s->a, has_half, rest);
+    s->a = _mm512_mask_mov_epi64(s->a, has_most, most_rest);
+    s->a_factors = _mm512_mask_add_epi64(factors, has_half, factors,
+                                         _mm512_sllv_epi64(s->b_factors, half_shift));
+    s->a_factors = _mm512_mask_add_epi64(s->a_factors, has_most, factors,
                                          _mm512_sllv_epi64(s->b_factors, shift));
-    return order_rows(s) & lanes;
+    return order_rows(s, has_half | has_most);
 }
 
 // u·x − v·y, or the opposite in the lanes of `swapped`, which makes it positive.
@@ -164,8 +175,7 @@ static void combine_cofactors(__m512i out[COFACTOR_LIMBS], __m512i u,
 {
     __m512i carry = _mm512_setzero_si512();
     for (unsigned i = 0; i < COFACTOR_LIMBS; i++) {
-        const __m512i low =
-            _mm512_madd52lo_epu64(_mm512_madd52lo_epu64(carry, u, x[i]), v, y[i]);
+        const __m512i low = _mm512_madd52lo_epu64(_mm512_madd52lo_epu64(carry, u, x[i]), v, y[i]);
         out[i] = low_52(low);
         carry = _mm512_srli_epi64(low, LIMB_BITS);
         carry = _mm512_madd52hi_epu64(_mm512_madd52hi_epu64(carry, u, x[i]), v, y[i]);
@@ -207,7 +217,7 @@ void sp_sc25519_halve(struct sp_sc25519_fraction *out, const uint8_t k[FE_LANES]
     start(&a, &b, &words);
     for (unsigned i = 0; i < ROUNDS_MAX && moved != 0; i++) {
         begin(&s, &a, &b);
-        __mmask8 lanes = order_rows(&s);
+        __mmask8 lanes = order_rows(&s, 0xFF);
         for (moved = lanes; lanes != 0;)
             lanes = step(&s, lanes);
         apply(&a, &b, &s);

@@ -10,7 +10,7 @@
 #define SP_SC25519_DENOMINATOR_LIMBS 3u
 
 // numerator ≡ ± denominator · k modulo 8L, the order of the curve. Both are at least 0; the
-// denominator is odd and below 2^130, so that multiplying a point by it loses nothing.
+// denominator is odd and below 2^132, so that multiplying a point by it loses nothing.
 struct sp_sc25519_fraction {
     __m512i numerator[SP_SC25519_LIMBS]; // radix 2^52, a lane each
     __m512i denominator[SP_SC25519_DENOMINATOR_LIMBS];

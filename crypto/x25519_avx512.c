@@ -2,6 +2,7 @@
 // the base point. Any thread. Never allocates, neither branches on a secret nor indexes by one.
 #include "x25519_avx512.h"
 
+#include <sodium.h>
 #include <string.h>
 
 #include "ge25519_avx512.h"
@@ -10,6 +11,9 @@
 // Groups of eight that share one inversion, which costs a quarter of a ladder.
 #define GROUPS_MAX 8u
 #define KEYS_MAX (GROUPS_MAX * FE_LANES)
+
+// More than any of the functions below uses: secrets are there wherever the compiler put them.
+#define STACK_BYTES (16u << 10)
 
 #define TOP_BIT 254u // of a clamped scalar
 #define A24 121665u  // (486662 − 2) / 4
@@ -25,16 +29,6 @@ struct ladder {
     struct fe_wide doubled_x, doubled_z; // of the last step, the point that it doubled
     struct fe_wide sum_x, sum_z;         // and the sum of the two
 };
-
-// RFC 7748 section 5. Bits 0 … 2 zero, bit 254 one, bit 255 zero.
-static void clamp(uint8_t (*scalar)[32], size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        scalar[i][0] &= 0xF8;
-        scalar[i][31] &= 0x7F;
-        scalar[i][31] |= 0x40;
-    }
-}
 
 // One step: double one of the two points, and add the two. `exchange` tells the lanes in which the
 // point to double is the last step's sum; the sum is the same whichever way round. Names of the
@@ -72,20 +66,18 @@ FE_INLINE void step(struct ladder *l, const struct fe *x_1, __mmask8 exchange)
 static void climb(struct fe *numerator, struct fe *denominator, const uint8_t scalar[FE_LANES][32],
                   const uint8_t point[FE_LANES][32])
 {
-    struct fe_words bits = sp_fe_load_words(scalar);
+    const struct fe_words bits = sp_fe_load_words(scalar);
     const struct fe x_1 = sp_fe_load(point), zero = fe_small(0), one = fe_small(1);
     struct ladder l = {fe_widen(&one), fe_widen(&zero), fe_widen(&x_1), fe_widen(&one)};
     __mmask8 last = 0;
     for (unsigned i = TOP_BIT + 1; i-- > 0;) {
-        const __mmask8 bit =
-            _mm512_test_epi64_mask(bits.words[i / 64], _mm512_set1_epi64(1ll << (i % 64)));
+        const __mmask8 bit = _mm512_test_epi64_mask(
+            bits.words[i / 64], _mm512_set1_epi64((long long)(1ull << (i % 64))));
         step(&l, &x_1, bit ^ last);
         last = bit;
     }
     *numerator = fe_carry(&l.doubled_x); // bit 0 is zero: the last to be doubled was the multiple
     *denominator = fe_carry(&l.doubled_z);
-    sp_wipe(&bits, sizeof(bits));
-    sp_wipe(&l, sizeof(l));
 }
 
 // The multiple of the base point, by the map u = (1 + y) / (1 − y). Source: RFC 7748 section 4.1.
@@ -96,18 +88,28 @@ static void climb_base(struct fe *numerator, struct fe *denominator,
     sp_ge_mul_base(&multiple, scalar);
     *numerator = fe_add(&multiple.z, &multiple.y);
     *denominator = fe_sub(&multiple.z, &multiple.y);
-    sp_wipe(&multiple, sizeof(multiple));
 }
 
-// At most KEYS_MAX. point is NULL for the base point.
-static void run(struct batch *b, uint8_t (*out)[32], const uint8_t (*scalar)[32],
-                const uint8_t (*point)[32], size_t count)
+// RFC 7748 section 5, decodeScalar25519.
+static void copy_clamped(uint8_t out[32], const uint8_t scalar[32])
+{
+    memcpy(out, scalar, 32);
+    out[0] &= 0xF8;
+    out[31] &= 0x7F;
+    out[31] |= 0x40;
+}
+
+// At most KEYS_MAX; point is NULL for the base point. Lanes that nobody asked for get zeros. Not
+// inlined: its frame, and those of what it calls, lie in the stack that run_all wipes.
+static __attribute__((noinline)) void run(struct batch *b, uint8_t (*out)[32],
+                                          const uint8_t (*scalar)[32], const uint8_t (*point)[32],
+                                          size_t count)
 {
     const size_t groups = (count + FE_LANES - 1) / FE_LANES;
     memset(b->scalar, 0, sizeof(b->scalar));
     memset(b->point, 0, sizeof(b->point));
-    memcpy(b->scalar, scalar, 32 * count);
-    clamp(b->scalar, KEYS_MAX);
+    for (size_t i = 0; i < count; i++)
+        copy_clamped(b->scalar[i], scalar[i]);
     if (point != NULL)
         memcpy(b->point, point, 32 * count);
     for (size_t i = 0; i < groups; i++) {
@@ -136,6 +138,7 @@ static void run_all(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8
         done += now;
     }
     sp_wipe(&batch, sizeof(batch));
+    sodium_stackzero(STACK_BYTES);
 }
 
 void sp_x25519_avx512(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8_t (*point)[32],

@@ -1,6 +1,6 @@
 // X25519 (RFC 7748), eight at once. Each is the contract of sp_curve_tier, after sp_ge_init_base.
-#ifndef X25519_AVX512_H
-#define X25519_AVX512_H
+#ifndef SEALCRYPTO_X25519_AVX512_H
+#define SEALCRYPTO_X25519_AVX512_H
 
 #include <stddef.h>
 #include <stdint.h>

@@ -72,8 +72,8 @@ static size_t expect_sodium(size_t count, const char *what)
     const bool all = sp_ed25519_verify_batch(batch.jobs, count, batch.ok);
     for (size_t i = 0; i < count; i++) {
         const bool expected = sodium_accepts(&batch.jobs[i]);
-        cr_assert_eq(batch.ok[i], expected, "%s: job %zu of %zu: libsodium says %d", what, i,
-                     count, expected);
+        cr_assert_eq(batch.ok[i], expected, "%s: job %zu of %zu: libsodium says %d", what, i, count,
+                     expected);
         accepted += expected;
     }
     cr_assert_eq(all, accepted == count);
@@ -439,8 +439,8 @@ Test(sp_ed25519_verify_batch, refuses_small_order_where_the_equation_holds)
     cr_assert_eq(expect_sodium(COUNT_MAX, "small order"), 0);
 }
 
-// A + torsion: with R = r·B − j·torsion the equation holds if k·torsion = j·torsion. A verifier that
-// multiplies by the cofactor would accept all of these.
+// A + torsion: with R = r·B − j·torsion the equation holds if k·torsion = j·torsion. A verifier
+// that multiplies by the cofactor would accept all of these.
 Test(sp_ed25519_verify_batch, does_without_the_cofactor)
 {
     uint8_t torsion[8][32], nonce[32], secret[32], mixed[32], k[32], hash[64], in[72];

@@ -267,9 +267,11 @@ Test(fe, invert_and_pow_agree_with_integers)
 {
     for (int i = 0; i < 10; i++) {
         const struct fe a = i == 0 ? fe_small(0) : random_operand();
-        const struct fe inverse = sp_fe_invert(&a), power = sp_fe_pow_p58(&a);
+        const struct fe_pair pair = {a, random_operand()}, power = sp_fe_pow_p58(&pair);
+        const struct fe inverse = sp_fe_invert(&a);
         expect(inverse.limb, invert, a.limb, a.limb);
-        expect(power.limb, pow_p58, a.limb, a.limb);
+        expect(power.a.limb, pow_p58, pair.a.limb, pair.a.limb);
+        expect(power.b.limb, pow_p58, pair.b.limb, pair.b.limb);
     }
 }
 

@@ -13,7 +13,7 @@
 #define GUARD 0xAA
 
 // A million iterations take half a minute as the release builds them, and hours otherwise.
-#if defined(__OPTIMIZE__) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+#if defined(__OPTIMIZE__) && !__has_feature(address_sanitizer) && !__has_feature(thread_sanitizer)
 #define IS_RELEASE_BUILD true
 #else
 #define IS_RELEASE_BUILD false
