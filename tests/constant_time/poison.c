@@ -17,21 +17,13 @@
 #define EXIT_SKIPPED 77
 #define LANES_MAX 16u // of the widest kernel; one more job begins another round of it
 
-static void check(bool holds, const char *what)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "poison: %s\n", what);
-    exit(EXIT_FAILURE);
-}
-
-// Different from call to call: what they are does not matter, but that results are not all alike.
-static void fill(uint8_t *bytes, size_t len)
+void poison_fill(void *bytes, size_t len)
 {
     static uint32_t state = 1;
+    uint8_t *to = bytes;
     for (size_t i = 0; i < len; i++) {
         state = state * 1664525u + 1013904223u;
-        bytes[i] = (uint8_t)(state >> 24);
+        to[i] = (uint8_t)(state >> 24);
     }
 }
 
@@ -66,18 +58,18 @@ static struct sp_aead_job job_of(struct message *m, bool prepared, size_t ad_len
 // Sealed and opened again, key and text poisoned all the while.
 static void seal_and_open(bool prepared, size_t count, size_t ad_len, size_t len)
 {
-    struct sp_aead_job jobs[LANES_MAX + 1];
+    struct sp_aead_job jobs[LANES_MAX + 1] = {{0}};
     bool ok[LANES_MAX + 1];
     for (size_t i = 0; i < count; i++) {
         struct message *m = &messages[i];
-        fill((uint8_t *)m, offsetof(struct message, opened));
+        poison_fill(m, offsetof(struct message, opened));
         poison_secret(m->key, sizeof(m->key));
         poison_secret(m->text, sizeof(m->text));
         if (prepared)
-            check(sp_aead_key_init(&m->prepared, m->key) == 0, "no key");
+            poison_check(sp_aead_key_init(&m->prepared, m->key) == 0, "no key");
         jobs[i] = job_of(m, prepared, ad_len, len);
     }
-    check(sp_aead_seal_batch(jobs, count) == 0, "not sealed");
+    poison_check(sp_aead_seal_batch(jobs, count) == 0, "not sealed");
     for (size_t i = 0; i < count; i++) {
         struct message *m = &messages[i];
         poison_public(m->sealed, len);
@@ -90,7 +82,7 @@ static void seal_and_open(bool prepared, size_t count, size_t ad_len, size_t len
         struct message *m = &messages[i];
         poison_public(&ok[i], sizeof(ok[i]));
         poison_public(m, sizeof(*m));
-        check(ok[i] && memcmp(m->opened, m->text, len) == 0, "not opened");
+        poison_check(ok[i] && memcmp(m->opened, m->text, len) == 0, "not opened");
         if (prepared)
             sp_aead_key_free(&m->prepared);
     }
@@ -124,13 +116,13 @@ static void aead_forged(void)
 {
     struct message *m = &messages[0];
     bool ok;
-    fill((uint8_t *)m, offsetof(struct message, opened));
+    poison_fill(m, offsetof(struct message, opened));
     poison_secret(m->key, sizeof(m->key));
     struct sp_aead_job job = job_of(m, false, 41, 100);
     (void)!sp_aead_open_batch(&job, 1, &ok);
     poison_public(&ok, sizeof(ok));
     poison_public(m, sizeof(*m));
-    check(!ok, "a forged message was opened");
+    poison_check(!ok, "a forged message was opened");
 }
 
 // ---- curves -------------------------------------------------------------------------------------
@@ -139,20 +131,20 @@ static void x25519(void)
 {
     uint8_t out[LANES_MAX + 1][32], scalar[LANES_MAX + 1][32], point[LANES_MAX + 1][32];
     bool ok[LANES_MAX + 1];
-    fill(scalar[0], sizeof(scalar));
-    fill(point[0], sizeof(point));
+    poison_fill(scalar, sizeof(scalar));
+    poison_fill(point, sizeof(point));
     memset(point[1], 0, sizeof(point[1])); // leads to zero
     poison_secret(scalar, sizeof(scalar));
     (void)!sp_x25519_batch(out, (const uint8_t(*)[32])scalar, (const uint8_t(*)[32])point,
                            LANES_MAX + 1, ok);
     poison_public(ok, sizeof(ok));
-    check(ok[0] && !ok[1], "another verdict on points");
+    poison_check(ok[0] && !ok[1], "another verdict on points");
 }
 
 static void x25519_base(void)
 {
     uint8_t out[LANES_MAX + 1][32], scalar[LANES_MAX + 1][32];
-    fill(scalar[0], sizeof(scalar));
+    poison_fill(scalar, sizeof(scalar));
     poison_secret(scalar, sizeof(scalar));
     sp_x25519_base_batch(out, (const uint8_t(*)[32])scalar, LANES_MAX + 1);
 }
@@ -165,8 +157,8 @@ static void ed25519(void)
     uint8_t signature[LANES_MAX + 1][64], message[200];
     struct sp_ed25519_job jobs[LANES_MAX + 1];
     bool ok[LANES_MAX + 1];
-    fill(seed[0], sizeof(seed));
-    fill(message, sizeof(message));
+    poison_fill(seed, sizeof(seed));
+    poison_fill(message, sizeof(message));
     poison_secret(seed, sizeof(seed));
     sp_ed25519_public_batch(public_key, (const uint8_t(*)[32])seed, LANES_MAX + 1);
     poison_public(public_key, sizeof(public_key));
@@ -175,7 +167,7 @@ static void ed25519(void)
         jobs[i] = (struct sp_ed25519_job){public_key[i], seed[i], message, 10 * i, signature[i]};
     sp_ed25519_sign_batch(jobs, LANES_MAX + 1);
     poison_public(signature, sizeof(signature));
-    check(sp_ed25519_verify_batch(jobs, LANES_MAX + 1, ok), "a signature does not verify");
+    poison_check(sp_ed25519_verify_batch(jobs, LANES_MAX + 1, ok), "a signature does not verify");
 }
 
 // ---- hashes -------------------------------------------------------------------------------------
@@ -185,19 +177,19 @@ static void hkdf(void)
     static const size_t ikm_lens[] = {0, 32, 55, 64, 160, 192};
     uint8_t salt[80], ikm[192], info[40], out[LANES_MAX + 1][144];
     struct sp_hkdf_job jobs[LANES_MAX + 1];
-    fill(info, sizeof(info));
+    poison_fill(info, sizeof(info));
     for (size_t i = 0; i <= LANES_MAX; i++)
         jobs[i] = (struct sp_hkdf_job){salt, 10 * (i % 9), ikm,    ikm_lens[i % 6],
                                        info, i * 2,        out[i], 1 + 8 * i};
     poison_secret(salt, sizeof(salt)); // the root key of a KDF chain is one
     poison_secret(ikm, sizeof(ikm));
-    check(sp_hkdf_sha256_batch(jobs, LANES_MAX + 1) == 0, "no derivation");
+    poison_check(sp_hkdf_sha256_batch(jobs, LANES_MAX + 1) == 0, "no derivation");
 }
 
 static void chain_step(void)
 {
     uint8_t chain[LANES_MAX + 1][32], message_key[LANES_MAX + 1][32];
-    fill(chain[0], sizeof(chain));
+    poison_fill(chain, sizeof(chain));
     poison_secret(chain, sizeof(chain));
     for (size_t count = 1; count <= LANES_MAX + 1; count += 4)
         sp_active->hash->chain_step(chain, message_key, count);
@@ -212,6 +204,9 @@ static const struct poison_subject subjects[] = {
     {"Ed25519 and its X25519 image", ed25519},
     {"HKDF-SHA-256", hkdf},
     {"chain step", chain_step},
+    {"X3DH and its session", poison_x3dh},
+    {"X3DH and its ratchet", poison_x3dh_ratchet},
+    {"PQXDH and its session", poison_pqxdh},
 };
 
 // ---- controls: each leaks one byte of a secret --------------------------------------------------
@@ -237,18 +232,19 @@ static void leak_by_index(void)
 static void leak_by_comparison(void)
 {
     uint8_t tag[16] = {0}, expected[16] = {0};
+    volatile size_t len = sizeof(tag); // known lengths may be compared without a branch
     poison_secret(expected, sizeof(expected));
-    sink = memcmp(tag, expected, sizeof(tag)) == 0;
+    sink = memcmp(tag, expected, len) == 0;
 }
 
 // Through the library: what an answer is, is found out by everybody who tries messages.
 static void leak_by_text(void)
 {
     struct message *m = &messages[0];
-    fill((uint8_t *)m, offsetof(struct message, opened));
+    poison_fill(m, offsetof(struct message, opened));
     poison_secret(m->key, sizeof(m->key));
     const struct sp_aead_job job = job_of(m, false, 41, 100);
-    check(sp_aead_seal_batch(&job, 1) == 0, "not sealed");
+    poison_check(sp_aead_seal_batch(&job, 1) == 0, "not sealed");
     if (m->sealed[99] & 1)
         sink = 1;
     poison_public(m, sizeof(*m));
@@ -272,13 +268,13 @@ static unsigned count_reports(const struct poison_subject *subject)
 int main(int argc, char **argv)
 {
     bool good = true;
-    check(argc == 2 && RUNNING_ON_VALGRIND, "usage: valgrind poison TIER");
-    check(sp_init() == 0, "the library does not start");
+    poison_check(argc == 2 && RUNNING_ON_VALGRIND, "usage: valgrind poison TIER");
+    poison_check(sp_init() == 0, "the library does not start");
     if (strcmp(argv[1], "aesni") == 0 && !sp_cpu_has_aesni()) {
         puts("skipped: this CPU has no AES-NI");
         return EXIT_SKIPPED;
     }
-    check(strcmp(sp_tier(), argv[1]) == 0, "another tier runs");
+    poison_check(strcmp(sp_tier(), argv[1]) == 0, "another tier runs");
     for (size_t i = 0; i < sizeof(controls) / sizeof(controls[0]); i++) {
         const unsigned reports = count_reports(&controls[i]);
         fprintf(stderr, "control: %s: %s\n", controls[i].name, reports ? "seen" : "NOT SEEN");

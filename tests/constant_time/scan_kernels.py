@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
 """Scan the machine code of the kernels for what could tell a secret by its time.
 
-usage: scan_kernels.py --list kernels.txt --compiler CC OBJECT...
+usage: scan_kernels.py --list kernels.txt --compiler CC --kernels NAME.c... --objects FILE.c.o...
+
+Of the objects those are scanned that belong to a kernel.
 
 What a function is given (arguments, constants, addresses, and what is computed from those) is taken
 as public: lengths, counts and pointers. What it loads, takes out of a vector or a mask, or gets
@@ -52,7 +54,8 @@ void branch_on_spilled(unsigned char *a) {
   "test %%rax, %%rax\\n jz 1f\\n nop\\n1:" : : "r"(v) : "rax", "memory"); }
 static __attribute__((noinline)) void given_a_secret(unsigned v) { if (v & 1) g(); }
 void gives_a_secret(unsigned char *a) { given_a_secret(a[0]); g(); }
-int loop_on_secret(unsigned char *a) { int n = 0; 
+int loop_on_secret(unsigned char *a) {
+  int n = 0;
   for (unsigned x = a[0]; x; x = x >> 1 ^ (x & 1) * 0xB4) n++;
   return n; }
 void jump(unsigned char *a, void (**t)(void)) { t[a[0] & 3](); }
@@ -150,6 +153,7 @@ class Function:
         self.start = dict.fromkeys([*GENERAL, "flags"], GIVEN)
         self.callees = {}  # by address: those of this section
         self.called = []  # (callee, state) of the last scan
+        self.answer = GIVEN  # what it returns
         self.at = {instruction.address: i for i, instruction in enumerate(code)}
         self.findings = {}
         self.slots = self.spill_slots()
@@ -279,7 +283,7 @@ class Function:
         for register in list(state):
             if register in GENERAL_AND_VECTORS and register not in spared:
                 state[register] = LOADED
-        state["rax"] = LOADED
+        state["rax"] = callee.answer if callee else LOADED
         if instruction.target in ALLOCATES:
             state["rax"] = POINTER
         state["flags"] = LOADED
@@ -289,6 +293,7 @@ class Function:
         name, operands = self.code[i].name, self.code[i].operands
         following = [i + 1] if i + 1 < len(self.code) else []
         if name in ("ret", "ud2", "hlt"):
+            self.answer = max(self.answer, state["rax"])
             return []
         if name in ("jmp", "call") and operands[0].startswith("*"):
             if self.read(i, state, operands[0][1:]) == LOADED:
@@ -300,6 +305,8 @@ class Function:
             if self.code[i].target in STOPS_EARLY:
                 self.found(i, "compare")
             inside = self.at.get(self.code[i].target)
+            if inside is None:  # what another function returns, is returned
+                self.answer = LOADED
             return [] if inside is None else [inside]
         if name.startswith("j"):
             if state["flags"] != GIVEN:
@@ -436,7 +443,10 @@ def scan_object(path, word=POINTER):
     work = list(functions)
     while work:
         function = work.pop(0)
+        answer = function.answer
         function.scan()
+        if function.answer != answer:
+            work += [f for f in functions if f not in work]
         for callee, state in function.called:
             start = {r: max(callee.start[r], state[r]) for r in ARGUMENTS} | {"flags": GIVEN}
             if any(start[r] != callee.start[r] for r in ARGUMENTS):
@@ -516,14 +526,18 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--list", required=True, type=pathlib.Path)
     arguments.add_argument("--compiler", required=True)
-    arguments.add_argument("objects", nargs="+", type=pathlib.Path)
+    arguments.add_argument("--kernels", nargs="+", required=True)
+    arguments.add_argument("--objects", nargs="+", required=True, type=pathlib.Path)
     options = arguments.parse_args()
     rows = options.list.read_text().splitlines()
     entries = [Listed(row) for row in rows if row and row[0] != "#"]
-    complaints = [*scan_control(options.compiler), *scan_all(options.objects, entries)]
+    paths = [path for path in options.objects if path.name.removesuffix(".o") in options.kernels]
+    complaints = [*scan_control(options.compiler), *scan_all(paths, entries)]
+    if len(paths) != len(options.kernels):
+        complaints.append("not every kernel has an object")
     for complaint in complaints:
         print(complaint)
-    print(f"scanned {len(options.objects)} objects, {len(entries)} entries listed: "
+    print(f"scanned {len(paths)} objects, {len(entries)} entries listed: "
           f"{'not all is listed' if complaints else 'all that was found is listed'}")
     return 1 if complaints else 0
 
