@@ -34,7 +34,7 @@ foreach(source ${sources})
   endif()
 endforeach()
 add_library(constant_time_sealcrypto STATIC ${sources})
-target_compile_options(constant_time_sealcrypto PRIVATE -O2)
+target_compile_options(constant_time_sealcrypto PRIVATE -O2 -D_FORTIFY_SOURCE=2)
 target_include_directories(constant_time_sealcrypto PUBLIC ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(constant_time_sealcrypto PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
 
