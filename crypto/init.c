@@ -17,7 +17,7 @@ static bool has_all(void)
 // Best first: of those this machine supports the first one runs, or the one that
 // SEALPOST_CRYPTO_TIER names.
 static const struct sp_tier tiers[] = {
-    {"avx512", sp_cpu_has_avx512, &sp_aead_avx512, &sp_curve_portable, &sp_hash_avx512},
+    {"avx512", sp_cpu_has_avx512, &sp_aead_avx512, &sp_curve_avx512, &sp_hash_avx512},
     {"portable", has_all, &sp_aead_portable, &sp_curve_portable, &sp_hash_portable},
 };
 
@@ -42,6 +42,8 @@ static int start(void)
         return -ENOTSUP;
     if (sodium_init() < 0)
         return -EIO;
+    if (tier->curve->init != NULL)
+        tier->curve->init();
     int error = tier->aead->init();
     if (error == 0)
         error = sp_ml_kem_init();

@@ -23,6 +23,7 @@ extern const struct sp_aead_tier sp_aead_portable, sp_aead_aesni, sp_aead_avx2, 
 // function it stands behind, for count > 0, except that x25519 leaves judging an all-zero result
 // to its caller, and that verify and to_x25519 always fill all of ok[].
 struct sp_curve_tier {
+    void (*init)(void); // by sp_init only, under its lock; NULL if there is nothing to prepare
     void (*x25519)(uint8_t (*out)[32], const uint8_t (*scalar)[32], const uint8_t (*point)[32],
                    size_t count);
     void (*x25519_base)(uint8_t (*out)[32], const uint8_t (*scalar)[32], size_t count);
