@@ -52,35 +52,36 @@ static void expand_group(struct state *states, const struct group *g)
     expand_keys(to, raw, powers);
 }
 
-#define DEFINE_SHORT(room, kind, raw)                                                              \
-    static void seal_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
+#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
+    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        *tags = run_short(p, g, room, raw, true);                                                  \
+        run_short(tags, g, groups, room, raw, true);                                               \
     }                                                                                              \
-    static void open_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
+    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        *tags = run_short(p, g, room, raw, false);                                                 \
+        run_short(tags, g, groups, room, raw, false);                                              \
     }
-DEFINE_SHORT(4, prepared, false)
-DEFINE_SHORT(4, raw, true)
-DEFINE_SHORT(8, prepared, false)
-DEFINE_SHORT(8, raw, true)
-DEFINE_SHORT(16, prepared, false)
-DEFINE_SHORT(16, raw, true)
+DEFINE_SHORT(4, prepared, false, 1)
+DEFINE_SHORT(4, raw, true, 1)
+DEFINE_SHORT(8, prepared, false, 1)
+DEFINE_SHORT(8, raw, true, 1)
+DEFINE_SHORT(16, prepared, false, 1)
+DEFINE_SHORT(16, raw, true, 1)
+DEFINE_SHORT(4, prepared, false, 2)
+DEFINE_SHORT(4, raw, true, 2)
+DEFINE_SHORT(8, prepared, false, 2)
+DEFINE_SHORT(8, raw, true, 2)
 
-typedef void run_short_fn(vec *tags, struct pending_group *p, const struct group *g);
+typedef void run_short_fn(vec *tags, const struct group *g);
 
-// By room (4, 8, 16), kind of key, and direction.
-static run_short_fn *const short_kernels[3][2][2] = {
-    {{open_prepared_4, seal_prepared_4}, {open_raw_4, seal_raw_4}},
-    {{open_prepared_8, seal_prepared_8}, {open_raw_8, seal_raw_8}},
-    {{open_prepared_16, seal_prepared_16}, {open_raw_16, seal_raw_16}},
+// By room (4, 8, 16), kind of key, direction, and number of groups.
+static run_short_fn *const short_kernels[3][2][2][2] = {
+    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
+     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
+    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
+     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
+    {{{open_prepared_16_1}, {seal_prepared_16_1}}, {{open_raw_16_1}, {seal_raw_16_1}}},
 };
-
-static void hash_last_group(vec *tags, struct pending_group *p, bool raw)
-{
-    *tags = raw ? hash_group(p, true) : hash_group(p, false);
-}
 
 INLINE unsigned classify(const struct sp_aead_job *job)
 {
@@ -149,45 +150,34 @@ static bool run_long_class(const struct run *run, bool sealing, bool *ok)
     return all;
 }
 
-INLINE bool finish_group(const struct run *run, size_t at, vec tags, bool sealing, bool *ok)
-{
-    __m128i tag[LANES];
-    bool all = true;
-    split_lanes(tag, tags);
-    for (size_t l = 0; l < LANES && at + l < run->count; l++) {
-        const size_t i = run->order[at + l];
-        const bool done = finish(&run->jobs[i], tag[l], sealing);
-        if (!sealing)
-            ok[i] = done;
-        all = all && done;
-    }
-    return all;
-}
-
-// Groups in lanes, each hashed while the next is in the cipher.
+// Groups in lanes, two at a time where both have room in the registers.
 INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
 {
-    const bool raw = run->class % 2 == 1;
-    const size_t blocks = count_blocks(run->jobs[run->order[0]].len);
-    run_short_fn *const kernel = short_kernels[blocks <= 4 ? 0 : blocks <= 8 ? 1 : 2][raw][sealing];
     struct group g[2];
-    struct pending_group pending;
-    vec tags;
+    vec tags[2];
+    __m128i tag[2 * LANES];
     bool all = true;
-    pending.g = NULL;
-    size_t at = 0;
-    for (; at < run->count; at += LANES) {
-        struct group *next = &g[at / LANES % 2];
-        take_group(next, run, at);
-        kernel(&tags, &pending, next);
-        if (at > 0)
-            all = finish_group(run, at - LANES, tags, sealing, ok) && all;
-    }
-    hash_last_group(&tags, &pending, raw);
-    all = finish_group(run, at - LANES, tags, sealing, ok) && all;
-    if (raw) {
-        wipe_vectors(pending.power, RAW_TILE + 2);
-        wipe_vectors(&pending.hash_key, 1);
+    take_group(&g[0], run, 0);
+    const size_t size = g[0].blocks <= 4 ? 0 : g[0].blocks <= 8 ? 1 : 2;
+    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
+    const size_t most = kernel[1] == NULL ? LANES : 2 * LANES;
+    for (size_t at = 0; at < run->count; at += most) {
+        const size_t left = run->count - at;
+        const bool two = left > LANES && most > LANES;
+        take_group(&g[0], run, at);
+        if (two)
+            take_group(&g[1], run, at + LANES);
+        kernel[two](tags, g);
+        split_lanes(tag, tags[0]);
+        if (two)
+            split_lanes(tag + LANES, tags[1]);
+        for (size_t l = 0; l < most && l < left; l++) {
+            const size_t i = run->order[at + l];
+            const bool done = finish(&run->jobs[i], tag[l], sealing);
+            if (!sealing)
+                ok[i] = done;
+            all = all && done;
+        }
     }
     return all;
 }
