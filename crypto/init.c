@@ -18,6 +18,8 @@ static bool has_all(void)
 // SEALPOST_CRYPTO_TIER names.
 static const struct sp_tier tiers[] = {
     {"avx512", sp_cpu_has_avx512, &sp_aead_avx512, &sp_curve_avx512, &sp_hash_avx512},
+    {"avx2", sp_cpu_has_avx2, &sp_aead_avx2, &sp_curve_portable, &sp_hash_portable},
+    {"aesni", sp_cpu_has_aesni, &sp_aead_aesni, &sp_curve_portable, &sp_hash_portable},
     {"portable", has_all, &sp_aead_portable, &sp_curve_portable, &sp_hash_portable},
 };
 

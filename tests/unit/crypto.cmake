@@ -1,5 +1,5 @@
-foreach(name aead bundle_text chain ed25519 ed25519_verify_avx512 fe25519 ge25519 hkdf identity init
-    initial initiate ml_dsa ml_kem ratchet respond sc25519 sc25519_avx512 session session_epoch
+foreach(name aead aead_batch bundle_text chain ed25519 ed25519_verify_avx512 fe25519 ge25519 hkdf identity
+    init initial initiate ml_dsa ml_kem ratchet respond sc25519 sc25519_avx512 session session_epoch
     sha512 x25519)
   sealpost_unit_test(${name} sealcrypto PkgConfig::OPENSSL PkgConfig::SODIUM)
   target_compile_definitions(test_${name}
@@ -36,7 +36,8 @@ target_link_options(test_aead PRIVATE -Wl,--wrap=EVP_CipherFinal_ex,--wrap=EVP_C
   -Wl,--wrap=EVP_CipherInit_ex2,--wrap=aligned_alloc)
 target_link_options(test_ed25519_verify_avx512 PRIVATE -Wl,--wrap=sp_sha512_avx512)
 target_link_options(test_identity PRIVATE -Wl,--wrap=calloc,--wrap=EVP_PKEY_generate)
-target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512)
+target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512
+  -Wl,--wrap=sp_cpu_has_avx2,--wrap=sp_cpu_has_aesni)
 target_link_options(test_initial PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_ml_dsa_sign_batch)
 target_link_options(test_initiate PRIVATE -Wl,--wrap=sp_random,--wrap=sp_hkdf_sha256_batch
   -Wl,--wrap=sp_wipe)

@@ -91,6 +91,8 @@ static void stop(void)
 #define EACH_TIER_TEST(suite, name)                                                                \
     static void suite##_##name(void);                                                              \
     TIER_TEST(suite, name, portable)                                                               \
+    TIER_TEST(suite, name, aesni)                                                                  \
+    TIER_TEST(suite, name, avx2)                                                                   \
     TIER_TEST(suite, name, avx512)                                                                 \
     static void suite##_##name(void)
 

@@ -23,19 +23,37 @@ ssize_t __wrap_getrandom(void *out, size_t len, unsigned flags)
     return __real_getrandom(out, len, flags);
 }
 
-static bool cpu_lacks_avx512;
+static bool cpu_lacks_avx512, cpu_lacks_avx2, cpu_lacks_aesni;
 
 bool __real_sp_cpu_has_avx512(void);
 bool __wrap_sp_cpu_has_avx512(void);
+bool __real_sp_cpu_has_avx2(void);
+bool __wrap_sp_cpu_has_avx2(void);
+bool __real_sp_cpu_has_aesni(void);
+bool __wrap_sp_cpu_has_aesni(void);
 
 bool __wrap_sp_cpu_has_avx512(void)
 {
     return !cpu_lacks_avx512 && __real_sp_cpu_has_avx512();
 }
 
+bool __wrap_sp_cpu_has_avx2(void)
+{
+    return !cpu_lacks_avx2 && __real_sp_cpu_has_avx2();
+}
+
+bool __wrap_sp_cpu_has_aesni(void)
+{
+    return !cpu_lacks_aesni && __real_sp_cpu_has_aesni();
+}
+
 static const char *best_tier(void)
 {
-    return __real_sp_cpu_has_avx512() ? "avx512" : "portable";
+    if (__wrap_sp_cpu_has_avx512())
+        return "avx512";
+    if (__wrap_sp_cpu_has_avx2())
+        return "avx2";
+    return __wrap_sp_cpu_has_aesni() ? "aesni" : "portable";
 }
 
 Test(sp_init, runs_the_best_tier)
@@ -46,9 +64,25 @@ Test(sp_init, runs_the_best_tier)
     cr_assert_str_eq(sp_tier(), best_tier());
 }
 
-Test(sp_init, runs_the_portable_tier_on_any_cpu)
+Test(sp_init, runs_the_next_best_tier_where_one_lacks)
 {
     cpu_lacks_avx512 = true;
+    unsetenv("SEALPOST_CRYPTO_TIER");
+    cr_assert_eq(sp_init(), 0);
+    cr_assert_str_eq(sp_tier(), best_tier());
+}
+
+Test(sp_init, runs_the_aesni_tier_where_wider_ones_lack)
+{
+    cpu_lacks_avx512 = cpu_lacks_avx2 = true;
+    unsetenv("SEALPOST_CRYPTO_TIER");
+    cr_assert_eq(sp_init(), 0);
+    cr_assert_str_eq(sp_tier(), best_tier());
+}
+
+Test(sp_init, runs_the_portable_tier_on_any_cpu)
+{
+    cpu_lacks_avx512 = cpu_lacks_avx2 = cpu_lacks_aesni = true;
     unsetenv("SEALPOST_CRYPTO_TIER");
     cr_assert_eq(sp_init(), 0);
     cr_assert_str_eq(sp_tier(), "portable");

@@ -1,0 +1,278 @@
+// AES-256-GCM: from a batch of jobs to groups of like ones, and the tier's calls. Part of each
+// tier's file; see aead_kernel.h.
+#ifndef SEALCRYPTO_AEAD_BATCH_H
+#define SEALCRYPTO_AEAD_BATCH_H
+
+#include "aead_long.h"
+#include "aead_short.h"
+
+#define BATCH_JOBS 64u // sorted at a time; also the bound of what is on the stack
+#define CLASSES (2u * (SHORT_BLOCKS + 1) * (SHORT_AD_BLOCKS + 1) + 2u)
+#define LONG_CLASS (CLASSES - 2u)
+#define LONG_RAW_CLASS (CLASSES - 1u)
+
+static bool verify(const struct sp_aead_job *job, __m128i tag)
+{
+    const __m128i difference = _mm_xor_si128(tag, _mm_loadu_si128((const __m128i *)job->tag));
+    const bool verified = _mm_testz_si128(difference, difference) == 1;
+    if (!verified && job->len > 0)
+        memset(job->out, 0, job->len);
+    return verified;
+}
+
+// Deciphers in the same pass that verifies: what did not verify is zeroed before anyone sees it.
+INLINE bool finish(const struct sp_aead_job *job, __m128i tag, bool sealing)
+{
+    if (!sealing)
+        return verify(job, tag);
+    _mm_storeu_si128((__m128i *)job->tag, tag);
+    return true;
+}
+
+// As many powers as a message takes, its associated data included.
+INLINE size_t count_powers(const struct sp_aead_job *job)
+{
+    const size_t most = CHUNK_BLOCKS;
+    const size_t text = count_blocks(job->len), ad = count_blocks(job->ad_len);
+    return text + ad < most ? text + ad + 1 : POWERS;
+}
+
+static void expand_group(struct state *states, const struct group *g)
+{
+    struct state *to[LANES];
+    const uint8_t *raw[LANES];
+    size_t powers = 0;
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const size_t need = count_powers(g->job[l]);
+        to[l] = &states[l];
+        raw[l] = g->job[l]->raw_key;
+        powers = need > powers ? need : powers;
+    }
+    expand_keys(to, raw, powers);
+}
+
+#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
+    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
+    {                                                                                              \
+        run_short(tags, g, groups, room, raw, true);                                               \
+    }                                                                                              \
+    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
+    {                                                                                              \
+        run_short(tags, g, groups, room, raw, false);                                              \
+    }
+DEFINE_SHORT(4, prepared, false, 1)
+DEFINE_SHORT(4, raw, true, 1)
+DEFINE_SHORT(8, prepared, false, 1)
+DEFINE_SHORT(8, raw, true, 1)
+DEFINE_SHORT(16, prepared, false, 1)
+DEFINE_SHORT(16, raw, true, 1)
+DEFINE_SHORT(4, prepared, false, 2)
+DEFINE_SHORT(4, raw, true, 2)
+DEFINE_SHORT(8, prepared, false, 2)
+DEFINE_SHORT(8, raw, true, 2)
+
+typedef void run_short_fn(vec *tags, const struct group *g);
+
+// By room (4, 8, 16), kind of key, direction, and number of groups.
+static run_short_fn *const short_kernels[3][2][2][2] = {
+    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
+     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
+    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
+     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
+    {{{open_prepared_16_1}, {seal_prepared_16_1}}, {{open_raw_16_1}, {seal_raw_16_1}}},
+};
+
+INLINE unsigned classify(const struct sp_aead_job *job)
+{
+    assert(job->len <= INT_MAX && job->ad_len <= INT_MAX);
+    assert((job->key == NULL) != (job->raw_key == NULL));
+    const bool raw = job->key == NULL;
+    const size_t blocks = count_blocks(job->len), ad_blocks = count_blocks(job->ad_len);
+    const size_t most = raw ? SHORT_BLOCKS : SHORT_PREPARED_BLOCKS;
+    if (blocks > most || ad_blocks > SHORT_AD_BLOCKS || (!raw && blocks + ad_blocks >= POWERS))
+        return raw ? LONG_RAW_CLASS : LONG_CLASS;
+    return (unsigned)((ad_blocks * (SHORT_BLOCKS + 1) + blocks) * 2 + (raw ? 1 : 0));
+}
+
+static const uint8_t in_order[BATCH_JOBS] = {
+    0,  1,  2,  3,  4,  5,  6,  7,  8,  9,  10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21,
+    22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43,
+    44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63};
+
+// Jobs of one class, by number.
+struct run {
+    const struct sp_aead_job *jobs;
+    const uint8_t *order;
+    size_t count;
+    unsigned class;
+};
+
+INLINE void take_group(struct group *g, const struct run *run, size_t at)
+{
+    g->used = run->count - at < LANES ? run->count - at : LANES;
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        g->job[l] = &run->jobs[run->order[at + (l < g->used ? l : 0)]];
+    g->blocks = count_blocks(g->job[0]->len);
+    g->ad_blocks = count_blocks(g->job[0]->ad_len);
+}
+
+// One after the other. Of raw keys LANES are expanded at once, into every other half of the room:
+// the message before is still to be hashed.
+static bool run_long_class(const struct run *run, bool sealing, bool *ok)
+{
+    const bool raw = run->class % 2 == 1;
+    struct state states[2 * LANES];
+    struct pending pending = {.job = NULL, .piece = {.len = 0}};
+    struct group g;
+    bool all = true;
+    for (size_t at = 0; at < run->count; at += LANES) {
+        struct state *half = at % (2 * LANES) == 0 ? states : states + LANES;
+        take_group(&g, run, at);
+        if (raw)
+            expand_group(half, &g);
+        for (size_t l = 0; l < g.used; l++) {
+            const struct state *s = raw ? &half[l] : g.job[l]->key->state;
+            if (sealing) {
+                seal_long(&pending, s, g.job[l]);
+            } else {
+                const size_t i = run->order[at + l];
+                ok[i] = verify(g.job[l], open_long(s, g.job[l]));
+                all = all && ok[i];
+            }
+        }
+    }
+    if (sealing)
+        seal_pending(&pending);
+    if (raw)
+        sp_wipe(states, (run->count > LANES ? 2 : 1) * LANES * sizeof(struct state));
+    return all;
+}
+
+// Groups in lanes, two at a time where both have room in the registers.
+INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
+{
+    struct group g[2];
+    vec tags[2];
+    __m128i tag[2 * LANES];
+    bool all = true;
+    take_group(&g[0], run, 0);
+    const size_t size = g[0].blocks <= 4 ? 0 : g[0].blocks <= 8 ? 1 : 2;
+    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
+    const size_t most = kernel[1] == NULL ? LANES : 2 * LANES;
+    for (size_t at = 0; at < run->count; at += most) {
+        const size_t left = run->count - at;
+        const bool two = left > LANES && most > LANES;
+        take_group(&g[0], run, at);
+        if (two)
+            take_group(&g[1], run, at + LANES);
+        kernel[two](tags, g);
+        split_lanes(tag, tags[0]);
+        if (two)
+            split_lanes(tag + LANES, tags[1]);
+        for (size_t l = 0; l < most && l < left; l++) {
+            const size_t i = run->order[at + l];
+            const bool done = finish(&run->jobs[i], tag[l], sealing);
+            if (!sealing)
+                ok[i] = done;
+            all = all && done;
+        }
+    }
+    return all;
+}
+
+// A message with a prepared key and no company runs message-major.
+INLINE bool run_class(const struct run *run, bool sealing, bool *ok)
+{
+    const bool raw = run->class % 2 == 1;
+    if (run->class >= LONG_CLASS || (!raw && run->count < SHORT_COMPANY))
+        return run_long_class(run, sealing, ok);
+    return run_short_class(run, sealing, ok);
+}
+
+// Job numbers by class; returns false when all are of one class, which needs no order.
+static bool sort_jobs(uint8_t order[BATCH_JOBS], uint8_t class[BATCH_JOBS],
+                      const struct sp_aead_job *jobs, size_t count)
+{
+    unsigned different = 0;
+    for (size_t i = 0; i < count; i++) {
+        class[i] = (uint8_t)classify(&jobs[i]);
+        different |= class[i] ^ class[0];
+    }
+    if (different == 0)
+        return false;
+    uint8_t start[CLASSES + 1] = {0};
+    for (size_t i = 0; i < count; i++)
+        start[class[i] + 1]++;
+    for (size_t c = 0; c < CLASSES; c++)
+        start[c + 1] = (uint8_t)(start[c + 1] + start[c]);
+    for (size_t i = 0; i < count; i++)
+        order[start[class[i]]++] = (uint8_t)i;
+    return true;
+}
+
+INLINE bool run_jobs(const struct sp_aead_job *jobs, size_t count, bool sealing, bool *ok)
+{
+    uint8_t order[BATCH_JOBS], class[BATCH_JOBS];
+    if (!sort_jobs(order, class, jobs, count)) {
+        const struct run run = {jobs, in_order, count, class[0]};
+        return run_class(&run, sealing, ok);
+    }
+    bool all = true;
+    for (size_t at = 0, end; at < count; at = end) {
+        const unsigned c = class[order[at]];
+        for (end = at + 1; end < count && class[order[end]] == c; end++)
+            ;
+        const struct run run = {jobs, order + at, end - at, c};
+        all = run_class(&run, sealing, ok) && all;
+    }
+    return all;
+}
+
+static int init(void)
+{
+    return 0;
+}
+
+static int init_key(struct sp_aead_key *key, const uint8_t raw[SP_KEY_BYTES])
+{
+    struct state *s = aligned_alloc(LINE_BYTES, sizeof(*s));
+    if (s == NULL)
+        return -ENOMEM;
+    struct state *to[LANES];
+    const uint8_t *from[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) { // the same in all lanes
+        to[l] = s;
+        from[l] = raw;
+    }
+    expand_keys(to, from, POWERS);
+    key->state = s;
+    return 0;
+}
+
+static void free_key(struct sp_aead_key *key)
+{
+    sp_wipe(key->state, sizeof(struct state));
+    free(key->state);
+}
+
+static int seal_batch(const struct sp_aead_job *jobs, size_t count)
+{
+    for (size_t at = 0; at < count; at += BATCH_JOBS)
+        run_jobs(jobs + at, count - at < BATCH_JOBS ? count - at : BATCH_JOBS, true, NULL);
+    return 0;
+}
+
+static bool open_batch(const struct sp_aead_job *jobs, size_t count, bool *ok)
+{
+    bool all = true;
+    for (size_t at = 0; at < count; at += BATCH_JOBS) {
+        const size_t part = count - at < BATCH_JOBS ? count - at : BATCH_JOBS;
+        all = run_jobs(jobs + at, part, false, ok + at) && all;
+    }
+    return all;
+}
+
+#endif
