@@ -27,7 +27,7 @@ static struct fake *start_bounded(struct fake_client *alice, struct fake_client 
 // The members of a publication with everything in it.
 static const char *everything(const struct fake_client *owner)
 {
-    static char text[LIMIT_CONTROL_BYTES];
+    static char text[3 * LIMIT_CONTROL_BYTES];
 
     snprintf(text, sizeof text, "\"signed_prekey\":{%s},\"kem_prekey\":{%s},%s,%s",
              signed_members(owner, 1, 32), signed_members(owner, 100, KEM_KEY_BYTES),
@@ -201,8 +201,8 @@ Test(prekey_memory, refused_publications_give_everything_back)
 {
     struct fake_client alice, bob;
     struct fake *f = start(&alice, &bob);
+    static char text[3 * LIMIT_CONTROL_BYTES];
     uint64_t before_bytes = 0;
-    char text[32768];
 
     // Without a record of the user, and with one.
     for (uint32_t round = 0; round < 2; round++) {

@@ -188,7 +188,7 @@ Test(prekeys_kem, publish_is_whole_or_not_at_all)
 {
     struct fake_client alice, bob;
     struct fake *f = start(&alice, &bob);
-    static char good[32768], text[65536];
+    static char good[3 * LIMIT_CONTROL_BYTES], text[3 * LIMIT_CONTROL_BYTES];
     const char *const spoilers[] = {"\"signed_prekey\":{}", "\"kem_prekey\":{}",
                                     "\"one_time_prekeys\":[{}]", "\"one_time_kem_prekeys\":[{}]"};
 
