@@ -209,6 +209,7 @@ def test_least_outbox_holds_what_a_login_brings(start_relay):
     publisher = RawSocket(relay.address()).join(owner)
     publisher.ask({**owner.publish(1), "kem_prekey": owner.make_kem_prekey(1)})
     RawSocket(relay.address()).join(reader).close()
+    relay.await_stats(lambda s: s["connections_closed"] == 1)  # or it is delivered to already
     window = [encode_envelope(reader.mailbox, bytes(65488), flags=DURABLE) for _ in range(2)]
     for envelope in window:
         publisher.send_frame(BINARY, envelope)
