@@ -55,8 +55,8 @@ target_link_libraries(fuzz_sp_bundle_decode_text PRIVATE PkgConfig::SODIUM)
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
   relay/control/keyed_table.c relay/control/ml_dsa_verifier.c relay/control/offline.c
-  relay/control/prekeys.c relay/control/presence.c relay/control/store_memory.c
-  relay/control/users.c relay/stats.c common/wire.c)
+  relay/control/prekey_memory.c relay/control/prekeys.c relay/control/presence.c
+  relay/control/store_memory.c relay/control/users.c relay/stats.c common/wire.c)
 target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(fuzz_control_handle_event PRIVATE
   PkgConfig::OPENSSL PkgConfig::YYJSON PkgConfig::SODIUM)
