@@ -2,6 +2,7 @@
 // come twice. The AEAD calls are watched on their way down.
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -168,6 +169,15 @@ Test(sp_session_init_batch, leaves_nothing_when_out_of_memory)
 }
 
 // Sixteen sessions are derived at once: each count, both modes and both suites mixed.
+// A handshake that failed is zeroed: keys out of it would be everybody's.
+Test(sp_session_init_batch, asserts_a_handshake_that_came_out_well, .signal = SIGABRT)
+{
+    static struct session_pair q;
+    pair_random_handshake(&q, SP_SUITE_X3DH);
+    memset(&q.handshake, 0, sizeof(q.handshake));
+    pair_open(&q, SP_SESSION_COUNTER, 0);
+}
+
 Test(sp_session_init_batch, agrees_with_itself_for_every_count)
 {
     static struct session_pair pairs[40];
