@@ -330,6 +330,10 @@ static void plan_open(struct chunk *c, struct sp_message_job *job)
 {
     struct sp_session *s = job->session;
     struct sp_receiving *r = epoch_of(job);
+    if (job->len > INT_MAX) { // the peer chose it; nobody seals as much
+        refuse_open(job, SP_SESSION_FORGED);
+        return;
+    }
     if (s->mode == SP_SESSION_COUNTER) {
         if (!sp_window_accepts(r, job->counter)) {
             refuse_open(job, SP_SESSION_REPLAY);

@@ -100,6 +100,8 @@ static void init_chunk(struct sp_session_init_job *jobs, size_t count)
     for (size_t i = 0; i < count; i++) {
         const struct sp_handshake *handshake = jobs[i].handshake;
         const bool ratchet = jobs[i].mode == SP_SESSION_RATCHET;
+        // One that failed is zeroed: the keys of its session would be known to everybody.
+        assert(handshake->ad_len > 0 && handshake->ad_len <= SP_HANDSHAKE_AD_BYTES);
         memcpy(info[i], ratchet ? ratchet_label : counter_label, LABEL_BYTES);
         memcpy(info[i] + LABEL_BYTES, handshake->ad, handshake->ad_len);
         hkdf[i] = derivation(&directions[i],

@@ -2,7 +2,10 @@
 // come twice. The AEAD calls are watched on their way down.
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "sealcrypto.h"
 #include "session_pair.h"
@@ -166,6 +169,15 @@ Test(sp_session_init_batch, leaves_nothing_when_out_of_memory)
 }
 
 // Sixteen sessions are derived at once: each count, both modes and both suites mixed.
+// A handshake that failed is zeroed: keys out of it would be everybody's.
+Test(sp_session_init_batch, asserts_a_handshake_that_came_out_well, .signal = SIGABRT)
+{
+    static struct session_pair q;
+    pair_random_handshake(&q, SP_SUITE_X3DH);
+    memset(&q.handshake, 0, sizeof(q.handshake));
+    pair_open(&q, SP_SESSION_COUNTER, 0);
+}
+
 Test(sp_session_init_batch, agrees_with_itself_for_every_count)
 {
     static struct session_pair pairs[40];
@@ -436,6 +448,39 @@ Test(sp_session_open_batch, refuses_every_truncation)
         cr_assert_eq(pair_open_one(&p.b, text, message, len),
                      len < SP_SESSION_OVERHEAD_BYTES ? SP_SESSION_TRUNCATED : SP_SESSION_FORGED);
     cr_assert_eq(pair_open_one(&p.b, text, message, MESSAGE_BYTES), 0);
+}
+
+// `count` times the same PIECE_BYTES of memory in a row: lengths nobody has the memory for.
+#define PIECE_BYTES ((size_t)16 << 20)
+
+static uint8_t *map_pieces(size_t count)
+{
+    const int file = memfd_create("piece", 0);
+    uint8_t *all = mmap(NULL, count * PIECE_BYTES, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    cr_assert(file >= 0 && all != MAP_FAILED && ftruncate(file, PIECE_BYTES) == 0);
+    for (size_t i = 0; i < count; i++)
+        cr_assert_eq(mmap(all + i * PIECE_BYTES, PIECE_BYTES, PROT_READ | PROT_WRITE,
+                          MAP_SHARED | MAP_FIXED, file, 0),
+                     all + i * PIECE_BYTES);
+    close(file);
+    return all;
+}
+
+// The sender chooses the length: it must not end the process.
+Test(sp_session_open_batch, refuses_what_no_cipher_call_takes)
+{
+    const size_t pieces = ((size_t)1 << 31) / PIECE_BYTES + 1;
+    const size_t len = ((size_t)1 << 31) + SP_SESSION_OVERHEAD_BYTES;
+    uint8_t *message = map_pieces(pieces);
+    static struct session_pair q;
+    pair_random_handshake(&q, SP_SUITE_X3DH);
+    pair_open(&q, SP_SESSION_RATCHET, 4);
+    memcpy(message, p.b.receiving.id, SP_SESSION_ID_BYTES);
+    cr_assert_eq(pair_open_one(&p.b, message + 16, message, len), SP_SESSION_FORGED);
+    memcpy(message, q.b.receiving.id, SP_SESSION_ID_BYTES);
+    cr_assert_eq(pair_open_one(&q.b, message + 16, message, len), SP_SESSION_FORGED);
+    munmap(message, pieces * PIECE_BYTES);
+    pair_free(&q);
 }
 
 Test(sp_session_open_batch, refuses_another_session)
