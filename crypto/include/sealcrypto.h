@@ -336,10 +336,10 @@ size_t sp_initial_overhead_bytes(enum sp_suite suite, bool is_hybrid);
 // An initiator of Ed25519 alone is who the message claims until sp_initial_open_batch has opened
 // the payload: anybody gets as far as here. Keep an older session with the peer until then.
 //
-// A message that names no one-time prekey of either sort can be replayed, and leads to the same
-// keys and counters again. Remember the ephemeral_public of each such message that opened, for as
-// long as the signed prekey lives, and refuse it when it comes again. Source: X3DH and PQXDH
-// section 4.3.
+// A message that names no one-time prekey of either sort can be replayed: its payload opens again.
+// The responder's own keys differ all the same, as sp_session_init_batch chooses a session id for
+// them. Who must not act on a payload twice remembers the ephemeral_public of each such message
+// that opened, for as long as the signed prekey lives. Source: X3DH and PQXDH section 4.3.
 struct sp_respond_job {
     const struct sp_identity *identity;
     enum sp_suite suite;
@@ -391,6 +391,7 @@ struct sp_sending {
 struct sp_receiving {
     struct sp_aead_key key; // counter mode
     uint8_t secret[32];
+    bool is_known; // else the responder's first message is awaited: `secret` leads to its key
     uint8_t id[SP_SESSION_ID_BYTES];
     uint8_t next_id[SP_SESSION_ID_BYTES]; // counter mode: of the epoch that may follow
     uint32_t planned;                     // 0 but inside of a call
@@ -412,9 +413,11 @@ struct sp_session {
 
 // Derive both directions of `count` sessions. The initiator's direction is A→B; counter 0 of that
 // direction belongs to the initial message: session messages of the initiator start at 1, and once
-// one is sealed the initial message can no longer be. Allocates (prepared keys; a ratchet's store).
-// result: 0, -ENOMEM, -EIO; unless 0, the session is zeroed. A handshake must have come out well
-// (asserted) and makes one session on each side: a second one would repeat its keys and nonces.
+// one is sealed the initial message can no longer be. The responder's direction has a session id
+// that the responder draws at random, and keys that depend on it: a replayed handshake leads to
+// other ones. Allocates (prepared keys; a ratchet's store). result: 0, -ENOMEM, -EIO, or what
+// getrandom(2) says; unless 0, the session is zeroed. A handshake must have come out well
+// (asserted), and makes one session of the initiator's: a second would repeat its keys and nonces.
 struct sp_session_init_job {
     struct sp_session *session; // out
     const struct sp_handshake *handshake;
@@ -422,7 +425,9 @@ struct sp_session_init_job {
     struct sp_identity_key local, remote;
     enum sp_session_mode mode;
     uint32_t skipped_max; // ratchet: keys kept for messages that have not come, 1 … SP_SKIPPED_MAX
-    int result;           // out
+    const uint8_t *answer_id; // responder: SP_SESSION_ID_BYTES, or NULL to draw it (NULL outside
+                              // tests)
+    int result;               // out
 };
 #define SP_SKIPPED_MAX 4096u
 void sp_session_init_batch(struct sp_session_init_job *jobs, size_t count);

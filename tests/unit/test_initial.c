@@ -248,11 +248,11 @@ Test(sp_initial_seal_batch, leads_to_the_sessions_of_the_vectors)
         const uint8_t *chains = vector_bytes(&v, "ratchet_keys");
         parties_free(&p);
         parties_load(&p, &v);
+        p.answer_id = vector_bytes(&v, "id_ba");
         parties_shake_hands(&p);
         cr_assert_arr_eq(p.a_session.sending.id, keys + 64, 8);
-        cr_assert_arr_eq(p.b_session.sending.id, keys + 72, 8);
-        cr_assert_arr_eq(p.a_session.sending.secret, keys + 80, 32);
-        cr_assert_arr_eq(p.b_session.sending.secret, keys + 112, 32);
+        cr_assert_arr_eq(p.a_session.receiving.secret, keys + 32, 32);
+        cr_assert_arr_eq(p.a_session.sending.secret, keys + 72, 32);
         expect_session_message(&p.a_session, &p.b_session, &v, "session_text", "session");
         expect_session_message(&p.b_session, &p.a_session, &v, "reply_text", "reply");
         cr_assert_eq(sp_session_rekey(&p.a_session), 0);
@@ -260,9 +260,9 @@ Test(sp_initial_seal_batch, leads_to_the_sessions_of_the_vectors)
                                "session_next_epoch");
         p.kind |= PARTIES_RATCHET;
         parties_shake_hands(&p);
-        cr_assert_arr_eq(p.b_session.sending.secret, chains + 32, 32);
-        cr_assert_arr_eq(p.b_session.sending.id, chains + 72, 8);
+        cr_assert_arr_eq(p.a_session.receiving.secret, chains + 32, 32);
         expect_session_message(&p.a_session, &p.b_session, &v, "session_text", "session_ratchet");
+        expect_session_message(&p.b_session, &p.a_session, &v, "reply_text", "reply_ratchet");
     }
     fclose(in);
     cr_assert_eq(count, 5);
