@@ -110,7 +110,7 @@ Test(report, format_json_has_every_member)
         "/latency_us/seal/p99_99",
         "/latency_us/open/mean",
         "/latency_us/tls_handshake/max",
-        "/latency_us/x3dh/count",
+        "/latency_us/handshake/count",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
