@@ -18,6 +18,8 @@
 // Talk: one prekey for the pair's handshake, and five that keep the relay from calling it low.
 #define TALK_PREKEYS 6u
 #define TALK_PREKEYS_KEPT 8u
+// Handshakes: new one-time prekeys at a time, two rounds of the curve's lanes.
+#define RESTOCK_MAX 16u
 
 static const char *subprotocol(const struct shard *s)
 {
@@ -272,10 +274,11 @@ static void on_registered(struct shard *s, struct client *c)
             at_most(kem_count, c->one_time_kem_limit));
 }
 
-// What a stock lacks once it is half empty.
+// What a stock lacks once it is half empty, a part at a time: all pairs get there together, and the
+// turn must not wait for half a stock of each.
 static uint32_t lack(uint32_t stock, uint32_t limit)
 {
-    return stock <= limit / 2 ? limit - stock : 0;
+    return stock <= limit / 2 ? at_most(limit - stock, RESTOCK_MAX) : 0;
 }
 
 void client_restock(struct shard *s, struct client *c)

@@ -11,6 +11,7 @@
 
 #define RUN 4711u
 #define PAIRS_MAX 40u
+#define PREKEYS_KEPT 64u
 #define BUFFER_BYTES (16u * KIB)
 #define MESSAGE_BYTES (48u * KIB)
 
@@ -29,10 +30,10 @@ static struct persona_kem_prekey kem_prekeys[PERSONA_KEM_BATCH_MAX];
 
 // ---- a shard ------------------------------------------------------------------------------------
 
-static void init_user(struct client *c, uint32_t number, uint32_t prekeys_kept)
+static void init_user(struct client *c, uint32_t number)
 {
     cr_assert_eq(persona_init(&c->persona, RUN, number, options.is_hybrid), 0);
-    cr_assert_eq(persona_make_prekeys(&c->persona, options.suite, prekeys_kept), 0);
+    cr_assert_eq(persona_make_prekeys(&c->persona, options.suite, PREKEYS_KEPT), 0);
     c->number = c->slot = number;
     c->partner = &users[number ^ 1];
     c->state = CLIENT_READY;
@@ -78,7 +79,7 @@ static void start_pairs(enum sp_suite suite, bool is_hybrid, enum sp_session_mod
     cr_assert_eq(uplink_init(&s), 0);
     timer_wheel_init(&s.timers, 0);
     for (uint32_t i = 0; i < 2 * pairs; i++)
-        init_user(&users[i], i, 8);
+        init_user(&users[i], i);
     for (uint32_t i = 0; i < 2 * pairs; i++)
         address(&users[i]);
     cr_assert_eq(persona_make_one_time(&users[BOB].persona, one_time, 8, &first_id), 0);
@@ -368,6 +369,28 @@ Test(handshake, flush_restocks_what_is_half_used)
     cr_assert(users[BOB].is_publishing);
     client_restock(&s, &users[BOB]);
     cr_assert_null(users[BOB].control.bytes, "one publication at a time");
+}
+
+Test(handshake, flush_restocks_a_part_at_a_time)
+{
+    static const uint8_t published[] = "{\"type\":\"published\"}";
+    uint8_t initial[HANDSHAKE_INITIAL_MAX_BYTES], answer[256];
+    const struct message *m;
+    size_t len;
+
+    start(SP_SUITE_X3DH, false, SP_SESSION_COUNTER);
+    users[BOB].one_time_limit = PREKEYS_KEPT;
+    len = begin(initial);
+    bring_initial(&users[BOB], initial, len);
+    take_envelope(&users[BOB], WIRE_KIND_SESSION, answer);
+    m = take(&users[BOB]);
+    cr_assert(m && memmem(m->bytes, m->len, "publish_prekeys", 15));
+    cr_assert_null(memmem(m->bytes, m->len, "one_time_kem_prekeys", 20));
+    cr_assert_eq(users[BOB].persona.one_time_stock, 7 + 16);
+    // Published: the next part, until more than half is there.
+    for (int i = 0; i < 3; i++)
+        client_on_control(&s, &users[BOB], published, sizeof published - 1);
+    cr_assert_eq(users[BOB].persona.one_time_stock, 7 + 2 * 16);
 }
 
 // ---- bundles that are wrong ---------------------------------------------------------------------
