@@ -390,8 +390,7 @@ static const char *prepare(const struct shard *s, struct response *r, const uint
     const struct sp_initial_header *header = &r->header;
 
     if (sp_initial_decode(&r->header, message, s->handshakes.initial_bytes) != 0 ||
-        header->signed_prekey_id != PERSONA_SIGNED_PREKEY_ID ||
-        header->is_ratchet != (s->options->session == SP_SESSION_RATCHET))
+        header->signed_prekey_id != PERSONA_SIGNED_PREKEY_ID)
         return "the initial message is malformed";
     r->one_time_secret = persona_find_one_time(p, header->one_time_prekey_id);
     if (header->one_time_prekey_id != 0 && !r->one_time_secret)
