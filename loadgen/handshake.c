@@ -14,8 +14,8 @@
 #include "user_control.h"
 
 #define RETRY_NS (20 * NS_PER_MS)
-// Handshakes of each side in a turn. One takes up to 0.3 ms; with a hybrid identity the initiator's
-// side takes 1.5 ms, the responder's with its new prekeys 4 ms. The curve has eight lanes.
+// Handshakes of each side in a turn. One takes up to 0.4 ms; with a hybrid identity the initiator's
+// side takes 1.5 ms, the responder's 5 ms when it makes new KEM prekeys. The curve has eight lanes.
 #define BATCH HANDSHAKE_BATCH_MAX
 #define HYBRID_BATCH 8u
 #define ANSWER_BYTES (LEDGER_RECORD_BYTES + SP_SESSION_OVERHEAD_BYTES)
