@@ -131,17 +131,17 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
 // messages take of theirs while others are worked on hides much of that.
 INLINE void prefetch_keys(const struct run *run, size_t from, size_t count)
 {
-    for (size_t at = from; at < from + count && at < run->count; at++) {
+    const bool raw = run->class % 2 == 1;
+    const size_t bytes = raw ? LINE_BYTES
+                             : sizeof(struct state) -
+                                   (POWERS - count_powers(&run->jobs[run->order[0]])) * BLOCK_BYTES;
+    const size_t end = from + count < run->count ? from + count : run->count;
+    for (size_t at = from; at < end; at++) {
         const struct sp_aead_job *job = &run->jobs[run->order[at]];
-        if (job->key == NULL) {
-            __builtin_prefetch(job->raw_key);
-            continue;
-        }
-        const struct state *s = job->key->state;
-        const size_t first = POWERS - count_powers(job);
-        const uint8_t *line = (const uint8_t *)&s->power[first];
-        for (; line < (const uint8_t *)(s + 1); line += LINE_BYTES)
-            __builtin_prefetch(line);
+        const uint8_t *key = raw ? job->raw_key : job->key->state;
+        key += raw ? 0 : sizeof(struct state) - bytes;
+        for (size_t line = 0; line < bytes; line += LINE_BYTES)
+            __builtin_prefetch(key + line);
     }
 }
 
