@@ -14,6 +14,8 @@ struct group {
     const struct sp_aead_job *job[LANES];
     size_t used;
     size_t blocks, ad_blocks;
+    size_t whole_len;  // this much text every lane has; 0 if not all are used
+    bool same_lengths; // of text and of associated data
 };
 
 // Where round keys come from: prepared, a tile of LANES at a time, or two of them known and the
@@ -106,16 +108,23 @@ INLINE size_t bytes_left(const struct group *g, size_t l, size_t at)
     return g->job[l]->len > at ? g->job[l]->len - at : 0;
 }
 
-// LANES blocks of each message from byte `at` on: adds the key stream, stores, and leaves in the
-// tile what GHASH takes.
-INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
+INLINE void run_whole_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
 {
-    transpose(tile);
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const vec text = load_vec(g->job[l]->in + at), result = xor_vec(text, tile[l]);
+        store_vec(g->job[l]->out + at, result);
+        tile[l] = reverse_blocks(sealing ? result : text);
+    }
+}
+
+INLINE void run_ragged_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
+{
     UNROLL
     for (size_t l = 0; l < LANES; l++) {
         const struct sp_aead_job *job = g->job[l];
         const size_t left = l < g->used ? bytes_left(g, l, at) : 0;
-        vec text, result;
+        vec text = zero_vec(), result = zero_vec();
         if (left >= VECTOR_BYTES) {
             text = load_vec(job->in + at);
             result = xor_vec(text, tile[l]);
@@ -124,11 +133,20 @@ INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sea
             text = load_part(job->in + at, left);
             result = keep_bytes(xor_vec(text, tile[l]), left);
             store_part(job->out + at, result, left);
-        } else {
-            text = result = zero_vec();
         }
         tile[l] = reverse_blocks(sealing ? result : text);
     }
+}
+
+// LANES blocks of each message from byte `at` on: adds the key stream, stores, and leaves in the
+// tile what GHASH takes.
+INLINE void run_tile(vec tile[LANES], const struct group *g, size_t at, bool sealing)
+{
+    transpose(tile);
+    if (at + VECTOR_BYTES <= g->whole_len)
+        run_whole_tile(tile, g, at, sealing);
+    else
+        run_ragged_tile(tile, g, at, sealing);
     transpose(tile);
 }
 
@@ -163,6 +181,8 @@ INLINE void derive_powers(vec power[RAW_TILE + 2], vec hash_key)
 INLINE vec load_lengths(const struct group *g)
 {
     __m128i lengths[LANES];
+    if (g->same_lengths)
+        return splat(lengths_block(g->job[0]));
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         lengths[l] = lengths_block(g->job[l]);
