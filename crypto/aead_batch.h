@@ -52,35 +52,36 @@ static void expand_group(struct state *states, const struct group *g)
     expand_keys(to, raw, powers);
 }
 
-#define DEFINE_SHORT(room, kind, raw)                                                              \
-    static void seal_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
+#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
+    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        *tags = run_short(p, g, room, raw, true);                                                  \
+        run_short(tags, g, groups, room, raw, true);                                               \
     }                                                                                              \
-    static void open_##kind##_##room(vec *tags, struct pending_group *p, const struct group *g)    \
+    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
     {                                                                                              \
-        *tags = run_short(p, g, room, raw, false);                                                 \
+        run_short(tags, g, groups, room, raw, false);                                              \
     }
-DEFINE_SHORT(4, prepared, false)
-DEFINE_SHORT(4, raw, true)
-DEFINE_SHORT(8, prepared, false)
-DEFINE_SHORT(8, raw, true)
-DEFINE_SHORT(16, prepared, false)
-DEFINE_SHORT(16, raw, true)
+DEFINE_SHORT(4, prepared, false, 1)
+DEFINE_SHORT(4, raw, true, 1)
+DEFINE_SHORT(8, prepared, false, 1)
+DEFINE_SHORT(8, raw, true, 1)
+DEFINE_SHORT(16, prepared, false, 1)
+DEFINE_SHORT(16, raw, true, 1)
+DEFINE_SHORT(4, prepared, false, 2)
+DEFINE_SHORT(4, raw, true, 2)
+DEFINE_SHORT(8, prepared, false, 2)
+DEFINE_SHORT(8, raw, true, 2)
 
-typedef void run_short_fn(vec *tags, struct pending_group *p, const struct group *g);
+typedef void run_short_fn(vec *tags, const struct group *g);
 
-// By room (4, 8, 16), kind of key, and direction.
-static run_short_fn *const short_kernels[3][2][2] = {
-    {{open_prepared_4, seal_prepared_4}, {open_raw_4, seal_raw_4}},
-    {{open_prepared_8, seal_prepared_8}, {open_raw_8, seal_raw_8}},
-    {{open_prepared_16, seal_prepared_16}, {open_raw_16, seal_raw_16}},
+// By room (4, 8, 16), kind of key, direction, and number of groups.
+static run_short_fn *const short_kernels[3][2][2][2] = {
+    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
+     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
+    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
+     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
+    {{{open_prepared_16_1}, {seal_prepared_16_1}}, {{open_raw_16_1}, {seal_raw_16_1}}},
 };
-
-static void hash_last_group(vec *tags, struct pending_group *p, bool raw)
-{
-    *tags = raw ? hash_group(p, true) : hash_group(p, false);
-}
 
 INLINE unsigned classify(const struct sp_aead_job *job)
 {
@@ -113,8 +114,35 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         g->job[l] = &run->jobs[run->order[at + (l < g->used ? l : 0)]];
+    g->whole_len = g->used < LANES ? 0 : g->job[0]->len;
+    g->same_lengths = true;
+    UNROLL
+    for (size_t l = 1; l < LANES; l++) {
+        const struct sp_aead_job *job = g->job[l];
+        g->whole_len = job->len < g->whole_len ? job->len : g->whole_len;
+        g->same_lengths =
+            g->same_lengths && job->len == g->job[0]->len && job->ad_len == g->job[0]->ad_len;
+    }
     g->blocks = count_blocks(g->job[0]->len);
     g->ad_blocks = count_blocks(g->job[0]->ad_len);
+}
+
+// With many keys each one has left the near caches by its next message; fetching what the next
+// messages take of theirs while others are worked on hides much of that.
+INLINE void prefetch_keys(const struct run *run, size_t from, size_t count)
+{
+    const bool raw = run->class % 2 == 1;
+    const size_t bytes = raw ? LINE_BYTES
+                             : sizeof(struct state) -
+                                   (POWERS - count_powers(&run->jobs[run->order[0]])) * BLOCK_BYTES;
+    const size_t end = from + count < run->count ? from + count : run->count;
+    for (size_t at = from; at < end; at++) {
+        const struct sp_aead_job *job = &run->jobs[run->order[at]];
+        const uint8_t *key = raw ? job->raw_key : job->key->state;
+        key += raw ? 0 : sizeof(struct state) - bytes;
+        for (size_t line = 0; line < bytes; line += LINE_BYTES)
+            __builtin_prefetch(key + line);
+    }
 }
 
 // One after the other. Of raw keys LANES are expanded at once, into every other half of the room:
@@ -128,6 +156,7 @@ static bool run_long_class(const struct run *run, bool sealing, bool *ok)
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
         struct state *half = at % (2 * LANES) == 0 ? states : states + LANES;
+        prefetch_keys(run, at + LANES, LANES);
         take_group(&g, run, at);
         if (raw)
             expand_group(half, &g);
@@ -164,30 +193,27 @@ INLINE bool finish_group(const struct run *run, size_t at, vec tags, bool sealin
     return all;
 }
 
-// Groups in lanes, each hashed while the next is in the cipher.
+// Groups in lanes, two at a time where both have room in the registers.
 INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
 {
-    const bool raw = run->class % 2 == 1;
-    const size_t blocks = count_blocks(run->jobs[run->order[0]].len);
-    run_short_fn *const kernel = short_kernels[blocks <= 4 ? 0 : blocks <= 8 ? 1 : 2][raw][sealing];
     struct group g[2];
-    struct pending_group pending;
-    vec tags;
+    vec tags[2];
     bool all = true;
-    pending.g = NULL;
-    size_t at = 0;
-    for (; at < run->count; at += LANES) {
-        struct group *next = &g[at / LANES % 2];
-        take_group(next, run, at);
-        kernel(&tags, &pending, next);
-        if (at > 0)
-            all = finish_group(run, at - LANES, tags, sealing, ok) && all;
-    }
-    hash_last_group(&tags, &pending, raw);
-    all = finish_group(run, at - LANES, tags, sealing, ok) && all;
-    if (raw) {
-        wipe_vectors(pending.power, RAW_TILE + 2);
-        wipe_vectors(&pending.hash_key, 1);
+    const size_t blocks = count_blocks(run->jobs[run->order[0]].len);
+    const size_t size = blocks <= 4 ? 0 : blocks <= 8 ? 1 : 2;
+    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
+    const size_t most = kernel[1] == NULL ? LANES : 2 * LANES;
+    for (size_t at = 0; at < run->count; at += most) {
+        const size_t left = run->count - at;
+        const bool two = left > LANES && most > LANES;
+        prefetch_keys(run, at + most, most);
+        take_group(&g[0], run, at);
+        if (two)
+            take_group(&g[1], run, at + LANES);
+        kernel[two](tags, g);
+        all = finish_group(run, at, tags[0], sealing, ok) && all;
+        if (two)
+            all = finish_group(run, at + LANES, tags[1], sealing, ok) && all;
     }
     return all;
 }
@@ -201,17 +227,27 @@ INLINE bool run_class(const struct run *run, bool sealing, bool *ok)
     return run_short_class(run, sealing, ok);
 }
 
+// Equal lengths and kinds of key throughout, as most batches have them.
+INLINE bool are_alike(const struct sp_aead_job *jobs, size_t count)
+{
+    size_t different = 0;
+    for (size_t i = 1; i < count; i++) {
+        different |= (jobs[i].len ^ jobs[0].len) | (jobs[i].ad_len ^ jobs[0].ad_len);
+        different |= (jobs[i].key == NULL) != (jobs[0].key == NULL);
+        different |= (jobs[i].key == NULL) == (jobs[i].raw_key == NULL);
+    }
+    return different == 0;
+}
+
 // Job numbers by class; returns false when all are of one class, which needs no order.
 static bool sort_jobs(uint8_t order[BATCH_JOBS], uint8_t class[BATCH_JOBS],
                       const struct sp_aead_job *jobs, size_t count)
 {
-    unsigned different = 0;
-    for (size_t i = 0; i < count; i++) {
-        class[i] = (uint8_t)classify(&jobs[i]);
-        different |= class[i] ^ class[0];
-    }
-    if (different == 0)
+    class[0] = (uint8_t)classify(&jobs[0]);
+    if (are_alike(jobs, count))
         return false;
+    for (size_t i = 1; i < count; i++)
+        class[i] = (uint8_t)classify(&jobs[i]);
     uint8_t start[CLASSES + 1] = {0};
     for (size_t i = 0; i < count; i++)
         start[class[i] + 1]++;

@@ -19,6 +19,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <sodium.h>
 #include <string.h>
 
 #include "internal.h"
@@ -311,6 +312,14 @@ static struct sp_message_job payload_of(const struct sp_initial_open_job *job,
     };
 }
 
+bool sp_initial_has_secrets(const uint8_t *one_time_prekey_secret,
+                            const struct sp_ml_kem_key *kem_key)
+{
+    return (one_time_prekey_secret == NULL ||
+            sodium_is_zero(one_time_prekey_secret, SP_KEY_BYTES) == 0) &&
+           (kem_key == NULL || kem_key->state != NULL);
+}
+
 // Forward secrecy: what led here cannot lead here again.
 static void destroy_one_time_secrets(struct sp_initial_open_job *job)
 {
@@ -318,6 +327,22 @@ static void destroy_one_time_secrets(struct sp_initial_open_job *job)
         sp_wipe(job->one_time_prekey_secret, SP_KEY_BYTES);
     if (job->one_time_kem_key != NULL)
         sp_ml_kem_key_free(job->one_time_kem_key);
+}
+
+// Of messages that led here by the same one-time secrets one is taken. The handshakes of the others
+// came out well if they were in one batch, before the secrets were destroyed; their sessions have
+// the keys of the first, and what they would seal its nonces.
+static void settle(struct sp_initial_open_job *job, struct sp_message_job *message)
+{
+    job->result = message->result;
+    if (job->result == 0 &&
+        !sp_initial_has_secrets(job->one_time_prekey_secret, job->one_time_kem_key)) {
+        if (message->len > 0)
+            memset(message->out, 0, message->len);
+        job->result = SP_SESSION_REPLAY;
+    }
+    if (job->result == 0)
+        destroy_one_time_secrets(job);
 }
 
 static void open_chunk(struct sp_initial_open_job *jobs, size_t count)
@@ -337,11 +362,8 @@ static void open_chunk(struct sp_initial_open_job *jobs, size_t count)
         decoded++;
     }
     sp_message_open_batch(messages, decoded);
-    for (size_t k = 0; k < decoded; k++) {
-        job_of[k]->result = messages[k].result;
-        if (messages[k].result == 0)
-            destroy_one_time_secrets(job_of[k]);
-    }
+    for (size_t k = 0; k < decoded; k++)
+        settle(job_of[k], &messages[k]);
 }
 
 void sp_initial_open_batch(struct sp_initial_open_job *jobs, size_t count)

@@ -26,6 +26,11 @@ struct sp_aead_job sp_initial_identity_job(const struct sp_initial_header *heade
                                            const uint8_t *message, const uint8_t header_key[32],
                                            void *out);
 
+// Are the secrets of prekeys still there? False for one that sp_initial_open_batch has destroyed;
+// NULL means that none is wanted.
+SP_MUST_CHECK bool sp_initial_has_secrets(const uint8_t *one_time_prekey_secret,
+                                          const struct sp_ml_kem_key *kem_key);
+
 // What a hybrid initiator signs; `message` begins with the clear part. Returns the length.
 #define SP_TRANSCRIPT_MAX_BYTES                                                                    \
     (22u + SP_INITIAL_CLEAR_MAX_BYTES + SP_HANDSHAKE_AD_BYTES + 2u * SP_MAILBOX_BYTES)

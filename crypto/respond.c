@@ -40,7 +40,8 @@ static int judge(const struct sp_respond_job *job, struct sp_initial_header *hea
         return SP_HANDSHAKE_SUITE;
     if (job->signed_prekey_secret == NULL ||
         (header->one_time_prekey_id != 0) != (job->one_time_prekey_secret != NULL) ||
-        (header->kem_prekey_id != 0) != (job->kem_key != NULL))
+        (header->kem_prekey_id != 0) != (job->kem_key != NULL) ||
+        !sp_initial_has_secrets(job->one_time_prekey_secret, job->kem_key))
         return SP_HANDSHAKE_PREKEY;
     return 0;
 }

@@ -106,9 +106,15 @@ static void plan_step(struct chunk *c, size_t i, uint32_t *planned)
     c->aead[i].raw_key = t->message_key[i];
 }
 
+// Where a message is received: the epoch it was found to be of.
+static struct sp_receiving *epoch_of(const struct sp_message_job *job)
+{
+    return job->receiving != NULL ? job->receiving : &job->session->receiving;
+}
+
 static const uint8_t *own_chain(const struct sp_message_job *job, bool sealing)
 {
-    return sealing ? job->session->sending.secret : job->session->receiving.secret;
+    return sealing ? job->session->sending.secret : epoch_of(job)->secret;
 }
 
 static void walk_wave(struct chunk *c, uint32_t wave, bool sealing)
@@ -224,12 +230,6 @@ static void refuse_open(struct sp_message_job *job, int result)
     job->result = result;
 }
 
-// The epoch of a message in counter mode; in ratchet mode there is one.
-static struct sp_receiving *epoch_of(const struct sp_message_job *job)
-{
-    return job->receiving != NULL ? job->receiving : &job->session->receiving;
-}
-
 static int settle_counter(struct sp_receiving *r, uint64_t counter)
 {
     // Asked again: an earlier message of this chunk may have taken the counter.
@@ -288,7 +288,7 @@ static bool open_with(struct sp_message_job *job, const uint8_t message_key[32])
 // A message of a counter that the chain has passed.
 static int open_skipped(struct sp_message_job *job)
 {
-    struct sp_skipped *store = job->session->receiving.skipped;
+    struct sp_skipped *store = epoch_of(job)->skipped;
     uint8_t message_key[32];
     if (!sp_skipped_find(store, job->counter, message_key))
         return SP_SESSION_REPLAY;
@@ -302,7 +302,7 @@ static int open_skipped(struct sp_message_job *job)
 // A message ahead of the chain. The chain is walked twice, so that a forged one leaves no trace.
 static int open_ahead(struct sp_message_job *job)
 {
-    struct sp_receiving *r = &job->session->receiving;
+    struct sp_receiving *r = epoch_of(job);
     uint8_t chain[1][32], message_key[1][32];
     if (job->counter - r->highest > sp_skipped_max(r->skipped) || job->counter == UINT64_MAX)
         return SP_SESSION_AHEAD;
@@ -319,7 +319,7 @@ static int open_ahead(struct sp_message_job *job)
 
 static void open_out_of_order(struct sp_message_job *job)
 {
-    const bool is_behind = job->counter < job->session->receiving.highest;
+    const bool is_behind = job->counter < epoch_of(job)->highest;
     const int result = is_behind ? open_skipped(job) : open_ahead(job);
     if (result != 0)
         refuse_open(job, result);
@@ -330,6 +330,10 @@ static void plan_open(struct chunk *c, struct sp_message_job *job)
 {
     struct sp_session *s = job->session;
     struct sp_receiving *r = epoch_of(job);
+    if (job->len > INT_MAX) { // the peer chose it; nobody seals as much
+        refuse_open(job, SP_SESSION_FORGED);
+        return;
+    }
     if (s->mode == SP_SESSION_COUNTER) {
         if (!sp_window_accepts(r, job->counter)) {
             refuse_open(job, SP_SESSION_REPLAY);

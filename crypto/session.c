@@ -17,17 +17,25 @@
 #define LABEL_BYTES 19u // both have as many
 static const char counter_label[] = "sealpost.v1 session";
 static const char ratchet_label[] = "sealpost.v1 ratchet";
+static const char answer_label[] = "sealpost.v1 answer";
 static const char rekey_label[] = "sealpost.v1 rekey";
 
 static const uint8_t zero_salt[32];
 
 // What the KDFs give, in their order. Secrets.
 struct directions {
-    uint8_t key[2][32]; // A→B, B→A; of a ratchet the chain keys
-    uint8_t id[2][SP_SESSION_ID_BYTES];
-    uint8_t root[2][32]; // counter mode only
+    uint8_t key[32];    // A→B; of a ratchet the chain key
+    uint8_t answer[32]; // B→A: leads to its key, with the session id that B draws
+    uint8_t id[SP_SESSION_ID_BYTES];
+    uint8_t root[32]; // counter mode only
 };
-_Static_assert(sizeof(struct directions) == 144, "one run of bytes");
+_Static_assert(sizeof(struct directions) == 104, "one run of bytes");
+
+struct answer {
+    uint8_t key[32];
+    uint8_t root[32]; // of no use to a ratchet
+};
+_Static_assert(sizeof(struct answer) == 64, "one run of bytes");
 
 struct epoch {
     uint8_t key[32];
@@ -35,6 +43,8 @@ struct epoch {
     uint8_t root[32];
 };
 _Static_assert(sizeof(struct epoch) == 72, "one run of bytes");
+
+#define ANSWER_INFO_BYTES (sizeof(answer_label) - 1 + SP_SESSION_ID_BYTES)
 
 static struct sp_hkdf_job derivation(void *out, size_t out_len, const uint8_t secret[32],
                                      const void *info, size_t info_len)
@@ -56,28 +66,26 @@ static struct sp_hkdf_job next_epoch_derivation(struct epoch *out, const uint8_t
     return derivation(out, sizeof(*out), root, rekey_label, sizeof(rekey_label) - 1);
 }
 
-// ---- set-up -------------------------------------------------------------------------------------
-
-// Keys are prepared here, the only step of the set-up that is not a batch.
-static int take_directions(struct sp_session *s, const struct directions *d)
+static struct sp_hkdf_job answer_derivation(struct answer *out, uint8_t info[ANSWER_INFO_BYTES],
+                                            const uint8_t secret[32],
+                                            const uint8_t id[SP_SESSION_ID_BYTES])
 {
-    const size_t send = s->initiator ? 0 : 1, receive = 1 - send;
-    struct sp_sending *sending = &s->sending;
-    struct sp_receiving *receiving = &s->receiving;
-    memcpy(sending->id, d->id[send], SP_SESSION_ID_BYTES);
-    memcpy(receiving->id, d->id[receive], SP_SESSION_ID_BYTES);
-    if (s->mode == SP_SESSION_RATCHET) {
-        memcpy(sending->secret, d->key[send], 32);
-        memcpy(receiving->secret, d->key[receive], 32);
-        return 0;
-    }
-    memcpy(sending->secret, d->root[send], 32);
-    memcpy(receiving->secret, d->root[receive], 32);
-    const int error = sp_aead_key_init(&sending->key, d->key[send]);
-    return error != 0 ? error : sp_aead_key_init(&receiving->key, d->key[receive]);
+    memcpy(info, answer_label, sizeof(answer_label) - 1);
+    memcpy(info + sizeof(answer_label) - 1, id, SP_SESSION_ID_BYTES);
+    return derivation(out, sizeof(*out), secret, info, ANSWER_INFO_BYTES);
 }
 
-static int begin_session(const struct sp_session_init_job *job)
+// ---- set-up -------------------------------------------------------------------------------------
+
+// A group of sessions on its way. Holds secrets.
+struct init {
+    struct directions directions[INIT_JOBS];
+    struct answer answers[INIT_JOBS]; // responders only
+    struct epoch next[INIT_JOBS];     // responders in counter mode only: of the direction received
+    uint8_t answer_id[INIT_JOBS][SP_SESSION_ID_BYTES];
+};
+
+static int begin_session(const struct sp_session_init_job *job, uint8_t id[SP_SESSION_ID_BYTES])
 {
     struct sp_session *s = job->session;
     memset(s, 0, sizeof(*s));
@@ -85,48 +93,91 @@ static int begin_session(const struct sp_session_init_job *job)
     s->initiator = job->initiator;
     sp_mailbox_id(s->local_mailbox, &job->local);
     sp_mailbox_id(s->remote_mailbox, &job->remote);
-    if (s->mode != SP_SESSION_RATCHET)
-        return 0;
-    s->receiving.skipped = sp_skipped_create(job->skipped_max);
-    return s->receiving.skipped == NULL ? -ENOMEM : 0;
+    if (s->mode == SP_SESSION_RATCHET) {
+        s->receiving.skipped = sp_skipped_create(job->skipped_max);
+        if (s->receiving.skipped == NULL)
+            return -ENOMEM;
+    }
+    if (job->answer_id == NULL)
+        return sp_random(id, SP_SESSION_ID_BYTES);
+    memcpy(id, job->answer_id, SP_SESSION_ID_BYTES);
+    return 0;
 }
 
-static void init_chunk(struct sp_session_init_job *jobs, size_t count)
+// The sessions' own secrets, then what depends on the id of the answer.
+static int derive(struct init *t, const struct sp_session_init_job *jobs, size_t count)
 {
     uint8_t info[INIT_JOBS][LABEL_BYTES + SP_HANDSHAKE_AD_BYTES];
-    struct directions directions[INIT_JOBS];
-    struct epoch next[INIT_JOBS]; // of the direction received
-    struct sp_hkdf_job hkdf[INIT_JOBS] = {{0}};
+    uint8_t answer_info[INIT_JOBS][ANSWER_INFO_BYTES];
+    struct sp_hkdf_job hkdf[2 * INIT_JOBS] = {{0}};
     for (size_t i = 0; i < count; i++) {
         const struct sp_handshake *handshake = jobs[i].handshake;
         const bool ratchet = jobs[i].mode == SP_SESSION_RATCHET;
+        // One that failed is zeroed: the keys of its session would be known to everybody.
+        assert(handshake->ad_len > 0 && handshake->ad_len <= SP_HANDSHAKE_AD_BYTES);
         memcpy(info[i], ratchet ? ratchet_label : counter_label, LABEL_BYTES);
         memcpy(info[i] + LABEL_BYTES, handshake->ad, handshake->ad_len);
-        hkdf[i] = derivation(&directions[i],
-                             ratchet ? offsetof(struct directions, root) : sizeof(directions[i]),
+        hkdf[i] = derivation(&t->directions[i],
+                             ratchet ? offsetof(struct directions, root) : sizeof(t->directions[i]),
                              handshake->sk, info[i], LABEL_BYTES + handshake->ad_len);
     }
     int error = sp_hkdf_sha256_batch(hkdf, count);
-    size_t followed = 0;
+    size_t more = 0;
     for (size_t i = 0; i < count && error == 0; i++) {
+        if (jobs[i].initiator)
+            continue;
+        hkdf[more++] = answer_derivation(&t->answers[i], answer_info[i], t->directions[i].answer,
+                                         t->answer_id[i]);
         if (jobs[i].mode == SP_SESSION_COUNTER)
-            hkdf[followed++] =
-                next_epoch_derivation(&next[i], directions[i].root[jobs[i].initiator ? 1 : 0]);
+            hkdf[more++] = next_epoch_derivation(&t->next[i], t->directions[i].root);
     }
-    if (error == 0)
-        error = sp_hkdf_sha256_batch(hkdf, followed);
+    return error != 0 ? error : sp_hkdf_sha256_batch(hkdf, more);
+}
+
+// The initiator cannot receive yet: the key of that direction depends on an id to come.
+static int take_initiator(struct sp_session *s, const struct directions *d)
+{
+    const bool ratchet = s->mode == SP_SESSION_RATCHET;
+    memcpy(s->sending.id, d->id, SP_SESSION_ID_BYTES);
+    memcpy(s->sending.secret, ratchet ? d->key : d->root, 32);
+    memcpy(s->receiving.secret, d->answer, 32);
+    return ratchet ? 0 : sp_aead_key_init(&s->sending.key, d->key);
+}
+
+static int take_responder(struct sp_session *s, const struct init *t, size_t i)
+{
+    const struct directions *d = &t->directions[i];
+    const bool ratchet = s->mode == SP_SESSION_RATCHET;
+    memcpy(s->sending.id, t->answer_id[i], SP_SESSION_ID_BYTES);
+    memcpy(s->sending.secret, ratchet ? t->answers[i].key : t->answers[i].root, 32);
+    memcpy(s->receiving.id, d->id, SP_SESSION_ID_BYTES);
+    memcpy(s->receiving.secret, ratchet ? d->key : d->root, 32);
+    s->receiving.is_known = true;
+    if (ratchet)
+        return 0;
+    memcpy(s->receiving.next_id, t->next[i].id, SP_SESSION_ID_BYTES);
+    const int error = sp_aead_key_init(&s->sending.key, t->answers[i].key);
+    return error != 0 ? error : sp_aead_key_init(&s->receiving.key, d->key);
+}
+
+// Keys are prepared here, the only step of the set-up that is not a batch.
+static void init_chunk(struct sp_session_init_job *jobs, size_t count)
+{
+    struct init t;
+    for (size_t i = 0; i < count; i++)
+        jobs[i].result = begin_session(&jobs[i], t.answer_id[i]);
+    const int error = derive(&t, jobs, count);
     for (size_t i = 0; i < count; i++) {
         struct sp_session *s = jobs[i].session;
-        jobs[i].result = begin_session(&jobs[i]);
         if (jobs[i].result == 0)
-            jobs[i].result = error != 0 ? error : take_directions(s, &directions[i]);
+            jobs[i].result = error;
+        if (jobs[i].result == 0)
+            jobs[i].result =
+                jobs[i].initiator ? take_initiator(s, &t.directions[i]) : take_responder(s, &t, i);
         if (jobs[i].result != 0)
             sp_session_free(s);
-        else if (s->mode == SP_SESSION_COUNTER)
-            memcpy(s->receiving.next_id, next[i].id, SP_SESSION_ID_BYTES);
     }
-    sp_wipe(directions, sizeof(directions));
-    sp_wipe(next, sizeof(next));
+    sp_wipe(&t, sizeof(t));
 }
 
 void sp_session_init_batch(struct sp_session_init_job *jobs, size_t count)
@@ -192,12 +243,40 @@ static int derive_following(struct sp_receiving *out, const struct sp_receiving 
     if (error == 0)
         error = sp_aead_key_init(&out->key, next.key);
     if (error == 0) {
+        out->is_known = true;
         memcpy(out->id, next.id, sizeof(next.id));
         memcpy(out->secret, next.root, sizeof(next.root));
         memcpy(out->next_id, after.id, sizeof(after.id));
     }
     sp_wipe(&next, sizeof(next));
     sp_wipe(&after, sizeof(after));
+    return error;
+}
+
+// The direction as the responder began it under this id.
+static int derive_answer(struct sp_receiving *out, const struct sp_session *s,
+                         const uint8_t id[SP_SESSION_ID_BYTES])
+{
+    const struct sp_receiving *now = &s->receiving;
+    uint8_t info[ANSWER_INFO_BYTES];
+    struct answer answer;
+    struct epoch next;
+    struct sp_hkdf_job job = answer_derivation(&answer, info, now->secret, id);
+    int error = sp_hkdf_sha256_batch(&job, 1);
+    *out = (struct sp_receiving){.is_known = true, .skipped = now->skipped};
+    memcpy(out->id, id, SP_SESSION_ID_BYTES);
+    if (error == 0 && s->mode == SP_SESSION_RATCHET) {
+        memcpy(out->secret, answer.key, 32);
+    } else if (error == 0) {
+        job = next_epoch_derivation(&next, answer.root);
+        error = sp_hkdf_sha256_batch(&job, 1);
+        memcpy(out->secret, answer.root, 32);
+        memcpy(out->next_id, next.id, SP_SESSION_ID_BYTES);
+        if (error == 0)
+            error = sp_aead_key_init(&out->key, answer.key);
+        sp_wipe(&next, sizeof(next));
+    }
+    sp_wipe(&answer, sizeof(answer));
     return error;
 }
 
@@ -304,31 +383,46 @@ static void open_gathered(struct open_chunk *c)
     c->count = 0;
 }
 
-// The first message of an epoch: followed only if it opens.
+// A message under keys that are the session's only if it opens.
+static bool open_under(struct sp_session_job *job, struct sp_receiving *candidate)
+{
+    uint8_t ad[SP_AD_BYTES];
+    struct sp_message_job message = message_of(job, candidate, ad);
+    sp_message_open_batch(&message, 1);
+    job->result = message.result;
+    if (message.result != 0)
+        sp_aead_key_free(&candidate->key);
+    return message.result == 0;
+}
+
+// The responder's first message to arrive: whatever its id, the key for it can be derived.
+static void open_first(struct sp_session_job *job)
+{
+    struct sp_receiving first;
+    const int error = derive_answer(&first, job->session, job->in);
+    if (error != 0)
+        refuse_open(job, error);
+    else if (open_under(job, &first))
+        job->session->receiving = first;
+    sp_wipe(&first, sizeof(first));
+}
+
+// The first message of an epoch.
 static void open_following(struct sp_session_job *job)
 {
     struct sp_receiving *receiving = &job->session->receiving, next;
     struct sp_receiving *room = malloc(sizeof(*room));
-    uint8_t ad[SP_AD_BYTES];
     if (room == NULL) {
         refuse_open(job, -ENOMEM);
         return;
     }
     const int error = derive_following(&next, receiving);
-    if (error != 0) {
-        free(room);
+    if (error != 0)
         refuse_open(job, error);
-        return;
-    }
-    struct sp_message_job message = message_of(job, &next, ad);
-    sp_message_open_batch(&message, 1);
-    job->result = message.result;
-    if (message.result == 0) {
+    else if (open_under(job, &next))
         follow(receiving, &next, room);
-    } else {
-        sp_aead_key_free(&next.key);
+    if (job->result != 0)
         free(room);
-    }
     sp_wipe(&next, sizeof(next));
 }
 
@@ -340,10 +434,15 @@ static bool is_id(const uint8_t a[SP_SESSION_ID_BYTES], const uint8_t b[SP_SESSI
 // The epoch a message belongs to, by its session id: the one received or the one before, else NULL.
 static struct sp_receiving *find_epoch(struct sp_receiving *receiving, const uint8_t *id)
 {
-    if (is_id(id, receiving->id))
+    if (receiving->is_known && is_id(id, receiving->id))
         return receiving;
     return receiving->previous != NULL && is_id(id, receiving->previous->id) ? receiving->previous
                                                                              : NULL;
+}
+
+static bool is_following(const struct sp_session *s, const uint8_t *id)
+{
+    return s->mode == SP_SESSION_COUNTER && is_id(id, s->receiving.next_id);
 }
 
 static void plan_open(struct open_chunk *c, struct sp_session_job *job)
@@ -359,7 +458,9 @@ static void plan_open(struct open_chunk *c, struct sp_session_job *job)
         c->job[c->count] = job;
         c->messages[c->count] = message_of(job, epoch, c->ad[c->count]);
         c->count++;
-    } else if (job->session->mode == SP_SESSION_COUNTER && is_id(job->in, receiving->next_id)) {
+    } else if (!receiving->is_known) {
+        open_first(job);
+    } else if (is_following(job->session, job->in)) {
         open_gathered(c); // they point to the epochs as they are
         open_following(job);
     } else {

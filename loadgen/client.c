@@ -18,6 +18,8 @@
 // Talk: one prekey for the pair's handshake, and five that keep the relay from calling it low.
 #define TALK_PREKEYS 6u
 #define TALK_PREKEYS_KEPT 8u
+// Handshakes: new one-time prekeys at a time, two rounds of the curve's lanes.
+#define RESTOCK_MAX 16u
 
 static const char *subprotocol(const struct shard *s)
 {
@@ -191,6 +193,11 @@ static void push_text(struct shard *s, struct client *c, const char *text, size_
     uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
 }
 
+static uint32_t at_most(uint32_t value, uint32_t max)
+{
+    return value < max ? value : max;
+}
+
 static void on_hello(struct shard *s, struct client *c, const struct user_control *m)
 {
     char text[USER_CONTROL_MAX_BYTES];
@@ -204,8 +211,9 @@ static void on_hello(struct shard *s, struct client *c, const struct user_contro
                    m->envelope_bytes);
         return;
     }
-    c->one_time_limit = m->one_time_prekeys;
-    c->one_time_kem_limit = m->one_time_kem_prekeys;
+    // Half of what can be kept: the other half is for those handed out and on their way.
+    c->one_time_limit = at_most(m->one_time_prekeys, PERSONA_ONE_TIME_MAX / 2);
+    c->one_time_kem_limit = at_most(m->one_time_kem_prekeys, PERSONA_KEM_MAX / 2);
     if (persona_sign_login(&c->persona, "register", m->challenge, &signatures) < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "nothing can be signed");
         return;
@@ -221,12 +229,11 @@ static void publish(struct shard *s, struct client *c, bool with_signed, uint32_
     char text[USER_CONTROL_MAX_BYTES];
     uint8_t keys[PERSONA_BATCH_MAX][32];
     struct persona_kem_prekey kem[PERSONA_KEM_BATCH_MAX];
-    struct user_control_prekeys prekeys = {
-        .with_signed = with_signed,
-        .keys = (const uint8_t(*)[32])keys,
-        .count = count < PERSONA_BATCH_MAX ? count : PERSONA_BATCH_MAX,
-        .kem = kem,
-        .kem_count = kem_count < PERSONA_KEM_BATCH_MAX ? kem_count : PERSONA_KEM_BATCH_MAX};
+    struct user_control_prekeys prekeys = {.with_signed = with_signed,
+                                           .keys = (const uint8_t(*)[32])keys,
+                                           .count = at_most(count, PERSONA_BATCH_MAX),
+                                           .kem = kem,
+                                           .kem_count = at_most(kem_count, PERSONA_KEM_BATCH_MAX)};
     int err = 0;
 
     if (prekeys.count > 0)
@@ -247,6 +254,7 @@ static void on_registered(struct shard *s, struct client *c)
     uint32_t count = initiates ? 1 : shard_is_handshaking(s) ? c->one_time_limit : TALK_PREKEYS;
     uint32_t kem_count = s->options->suite == SP_SUITE_PQXDH && !initiates ? 1 : 0;
 
+    // Nobody asks for an initiator's prekeys: it has one as any user has.
     if (c->state != CLIENT_REGISTERING)
         return;
     s->opening--;
@@ -255,8 +263,6 @@ static void on_registered(struct shard *s, struct client *c)
         client_settle(s, c);
         return;
     }
-    if (count > c->one_time_limit)
-        count = c->one_time_limit;
     if (persona_make_prekeys(&c->persona, s->options->suite,
                              shard_is_handshaking(s) ? PERSONA_ONE_TIME_MAX : TALK_PREKEYS_KEPT) <
         0) {
@@ -264,19 +270,21 @@ static void on_registered(struct shard *s, struct client *c)
         return;
     }
     c->state = CLIENT_PUBLISHING;
-    publish(s, c, true, count, kem_count);
+    publish(s, c, true, at_most(count, c->one_time_limit),
+            at_most(kem_count, c->one_time_kem_limit));
 }
 
-// What a stock lacks once it is half empty.
+// What a stock lacks once it is half empty, a part at a time: all pairs get there together, and the
+// turn must not wait for half a stock of each.
 static uint32_t lack(uint32_t stock, uint32_t limit)
 {
-    return stock <= limit / 2 ? limit - stock : 0;
+    return stock <= limit / 2 ? at_most(limit - stock, RESTOCK_MAX) : 0;
 }
 
 void client_restock(struct shard *s, struct client *c)
 {
-    // What is handed out and not used yet still counts as stock here, so the relay's limit is
-    // never exceeded.
+    // What is handed out and not used yet still counts as stock here, also if its handshake failed:
+    // never less than what the relay has, so its limit is never exceeded.
     if (!shard_is_handshaking(s) || c->is_publishing || c->state != CLIENT_READY ||
         c->number % 2 == 0)
         return;
@@ -300,9 +308,11 @@ static void on_published(struct shard *s, struct client *c)
     if (c->state != CLIENT_PUBLISHING)
         return;
     c->state = CLIENT_READY;
+    if (c->partner->state != CLIENT_READY)
+        return;
     build_header(c, s->options->payload_bytes, s->options->durable);
-    if (c->partner->state == CLIENT_READY)
-        handshake_begin(s, initiator);
+    build_header(c->partner, s->options->payload_bytes, s->options->durable);
+    handshake_begin(s, initiator);
 }
 
 // An envelope was refused: it is accounted for, and in a closed loop its slot is free.

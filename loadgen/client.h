@@ -31,16 +31,16 @@ enum client_state {
     CLIENT_GREETING,    // waiting for hello
     CLIENT_REGISTERING, // waiting for registered
     CLIENT_PUBLISHING,  // waiting for published
-    CLIENT_READY,       // X3DH and envelopes
+    CLIENT_READY,       // handshakes and envelopes
     CLIENT_CLOSED,
 };
 
-// The initiator's (even user's) part of X3DH.
-enum client_x3dh {
-    CLIENT_X3DH_NONE,
-    CLIENT_X3DH_ASKED,     // get_bundle sent
-    CLIENT_X3DH_BUNDLE,    // bundle here, waits for the turn's batch
-    CLIENT_X3DH_INITIATED, // initial message sent
+// The initiator's (even user's) part of a handshake.
+enum client_handshake {
+    CLIENT_HANDSHAKE_NONE,
+    CLIENT_HANDSHAKE_ASKED,     // get_bundle sent
+    CLIENT_HANDSHAKE_BUNDLE,    // bundle here, waits for the turn's batch
+    CLIENT_HANDSHAKE_INITIATED, // initial message sent
 };
 
 // An envelope to send.
@@ -80,16 +80,17 @@ struct client {
     struct client_bytes acks;    // message ids to acknowledge
     struct tls *tls;
     // Set-up and handshakes.
-    enum client_x3dh x3dh;
+    enum client_handshake handshake;
     bool has_session;
     bool is_settled;
     bool is_responding;      // an initial message waits for the turn's batch
     bool is_publishing;      // one-time prekeys on their way
     bool with_one_time;      // this handshake's bundle had one
+    bool with_last_resort;   // and the last-resort KEM prekey
     bool needs_rearm;        // receive ended for want of buffers
-    uint32_t one_time_limit; // the relay's
+    uint32_t one_time_limit; // of what the relay keeps in stock
     uint32_t one_time_kem_limit;
-    uint64_t tls_began_ns, x3dh_began_ns;
+    uint64_t tls_began_ns, handshake_began_ns;
     uint8_t upgrade_nonce[16];
     struct http_upgrade *upgrade; // only while UPGRADING
     struct timer retry;           // get_bundle again after rate_limited

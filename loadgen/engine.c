@@ -186,6 +186,8 @@ static void end_load(struct shard *s)
 {
     if (shard_is_open_loop(s))
         return;
+    if (shard_is_handshaking(s))
+        handshake_end_load(s);
     for (uint32_t i = 0; i < s->client_count; i++)
         uplink_drop_due(s, &s->clients[i]);
 }
@@ -205,6 +207,7 @@ static void begin_closing(struct shard *s)
     static const uint8_t normal[2] = {1000 >> 8, 1000 & 0xFF};
 
     s->close_by_ns = s->now_ns + CLOSE_NS;
+    handshake_end_drain(s);
     for (uint32_t i = 0; i < s->opened; i++) {
         struct client *c = &s->clients[i];
 

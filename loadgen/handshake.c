@@ -14,6 +14,10 @@
 #include "user_control.h"
 
 #define RETRY_NS (20 * NS_PER_MS)
+// Handshakes of each side in a turn. One takes up to 0.4 ms; with a hybrid identity the initiator's
+// side takes 1.5 ms, the responder's 5 ms when it makes new KEM prekeys. The curve has eight lanes.
+#define BATCH HANDSHAKE_BATCH_MAX
+#define HYBRID_BATCH 8u
 #define ANSWER_BYTES (LEDGER_RECORD_BYTES + SP_SESSION_OVERHEAD_BYTES)
 // A ratchet's keys for messages that were overtaken: the relay keeps the order, so few are needed.
 #define SKIPPED_MAX 64u
@@ -34,7 +38,7 @@ static void free_queue(struct handshake_queue *q)
     free(q->places);
 }
 
-// A client waits once at most in each queue, so there is always a place.
+// Each pair's one initiator and one responder wait once at most, so there is always a place.
 static void *push(struct handshake_queue *q, struct client *c)
 {
     uint32_t at = (q->head + q->count++) % q->capacity;
@@ -54,8 +58,17 @@ static struct client *peek(const struct handshake_queue *q, uint32_t index, void
 
 static void drop(struct handshake_queue *q, uint32_t count)
 {
-    q->head = (q->head + count) % q->capacity;
     q->count -= count;
+    // An empty ring begins anew: only the places that a backlog needed become resident.
+    q->head = q->count > 0 ? (q->head + count) % q->capacity : 0;
+}
+
+// All places are fronts of a struct sp_bundle_storage, as long as what was asked for.
+static size_t bundle_bytes(const struct options *o)
+{
+    return o->is_hybrid                 ? sizeof(struct sp_bundle_storage)
+           : o->suite == SP_SUITE_PQXDH ? offsetof(struct sp_bundle_storage, ml_dsa)
+                                        : offsetof(struct sp_bundle_storage, kem_prekey);
 }
 
 int handshake_init(struct shard *s)
@@ -66,182 +79,17 @@ int handshake_init(struct shard *s)
 
     if (o->mode == OPTIONS_IDLE)
         return 0;
+    h->batch = o->is_hybrid ? HYBRID_BATCH : BATCH;
     h->initial_bytes =
         LEDGER_RECORD_BYTES + (uint32_t)sp_initial_overhead_bytes(o->suite, o->is_hybrid);
-    err = init_queue(&h->bundles, s->client_count,
-                     options_are_post_quantum(o) ? sizeof(struct sp_bundle_storage)
-                                                 : sizeof(struct sp_bundle));
-    return err < 0 ? err : init_queue(&h->initials, s->client_count, h->initial_bytes);
+    err = init_queue(&h->bundles, s->client_count / 2, bundle_bytes(o));
+    return err < 0 ? err : init_queue(&h->initials, s->client_count / 2, h->initial_bytes);
 }
 
 void handshake_free(struct shard *s)
 {
     free_queue(&s->handshakes.bundles);
     free_queue(&s->handshakes.initials);
-}
-
-// ---- what comes in ------------------------------------------------------------------------------
-
-static bool is_loading(const struct shard *s)
-{
-    return s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE;
-}
-
-static void ask(struct shard *s, struct client *c)
-{
-    char text[USER_CONTROL_MAX_BYTES];
-    size_t len = user_control_encode_get_bundle(text, c->partner->persona.name, s->options->suite);
-
-    c->x3dh = CLIENT_X3DH_ASKED;
-    uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
-}
-
-void handshake_begin(struct shard *s, struct client *c)
-{
-    s->tally.handshakes_started++;
-    c->x3dh_began_ns = clock_now_ns();
-    ask(s, c);
-}
-
-void handshake_on_rate_limit(struct shard *s, struct client *c)
-{
-    s->tally.rate_limited++;
-    timer_arm(&s->timers, &c->retry, clock_now_ns() + RETRY_NS);
-}
-
-void handshake_on_retry(struct shard *s, struct client *c)
-{
-    if (c->state == CLIENT_READY && c->x3dh == CLIENT_X3DH_ASKED)
-        ask(s, c);
-}
-
-// A handshake that cannot complete: ends the set-up, later counts and makes room for the next.
-static void fail(struct shard *s, struct client *initiator, const char *why)
-{
-    if (!is_loading(s) && s->phase != SHARD_DRAIN) {
-        shard_fail(s, SHARD_FAILURE_PROTOCOL, "a handshake failed: %s", why);
-        return;
-    }
-    s->tally.handshakes_failed++;
-    s->tally.ledger.auth_fail++;
-    pulse_add(&s->pulse.faults, 1);
-    initiator->x3dh = CLIENT_X3DH_NONE;
-    if (is_loading(s) && initiator->state == CLIENT_READY)
-        handshake_begin(s, initiator);
-}
-
-void handshake_on_refused(struct shard *s, struct client *c)
-{
-    struct client *initiator = c->number % 2 == 0 ? c : c->partner;
-
-    if (initiator->x3dh == CLIENT_X3DH_INITIATED)
-        fail(s, initiator, "the relay refused a message of it");
-}
-
-void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle_storage *bundle)
-{
-    struct handshake_queue *q = &s->handshakes.bundles;
-
-    if (c->x3dh != CLIENT_X3DH_ASKED)
-        return;
-    c->x3dh = CLIENT_X3DH_BUNDLE;
-    if (q->stride_bytes == sizeof(struct sp_bundle)) {
-        struct sp_bundle *copy = push(q, c);
-
-        *copy = bundle->bundle;
-        copy->kem_prekey = NULL; // not asked for, and no room for it
-        copy->ml_dsa = NULL;
-        return;
-    }
-    struct sp_bundle_storage *copy = push(q, c);
-
-    *copy = *bundle;
-    copy->bundle.kem_prekey = bundle->bundle.kem_prekey ? &copy->kem_prekey : NULL;
-    copy->bundle.ml_dsa = bundle->bundle.ml_dsa ? &copy->ml_dsa : NULL;
-}
-
-void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len)
-{
-    struct handshakes *h = &s->handshakes;
-
-    if (c->state != CLIENT_READY || len != h->initial_bytes || c->is_responding) {
-        s->tally.ledger.auth_fail++;
-        pulse_add(&s->pulse.faults, 1);
-        return;
-    }
-    c->is_responding = true;
-    memcpy(push(&h->initials, c), ciphertext, len);
-}
-
-// ---- the initiator ------------------------------------------------------------------------------
-
-static struct ledger_record make_record(const struct shard *s, const struct client *from)
-{
-    return (struct ledger_record){.run_id = s->run_id,
-                                  .sender = from->number,
-                                  .receiver = from->partner->number,
-                                  .intended_ns = s->now_ns,
-                                  .sent_ns = s->now_ns,
-                                  .flags = LEDGER_FLAG_HANDSHAKE};
-}
-
-// A new session takes the place of the old one.
-static struct sp_session_init_job renewal(const struct shard *s, struct client *c,
-                                          const struct sp_handshake *handshake, bool initiator)
-{
-    if (c->has_session)
-        sp_session_free(&c->session);
-    c->has_session = false;
-    return (struct sp_session_init_job){.session = &c->session,
-                                        .handshake = handshake,
-                                        .initiator = initiator,
-                                        .local = sp_identity_public(&c->persona.identity),
-                                        .remote = sp_identity_public(&c->partner->persona.identity),
-                                        .mode = s->options->session,
-                                        .skipped_max = SKIPPED_MAX};
-}
-
-// The initial messages of those whose bundle was good.
-static void send_initials(struct shard *s, struct client **clients,
-                          const struct sp_initiate_job **handshakes, uint32_t count)
-{
-    static_assert(sizeof(uint8_t[HANDSHAKE_BATCH][HANDSHAKE_INITIAL_MAX_BYTES]) <= 256 * KIB,
-                  "a batch fits the stack");
-    uint8_t plain[HANDSHAKE_BATCH][LEDGER_RECORD_BYTES];
-    uint8_t sealed[HANDSHAKE_BATCH][HANDSHAKE_INITIAL_MAX_BYTES];
-    struct sp_session_init_job sessions[HANDSHAKE_BATCH];
-    struct sp_initial_seal_job seals[HANDSHAKE_BATCH];
-
-    for (uint32_t i = 0; i < count; i++) {
-        struct ledger_record record = make_record(s, clients[i]);
-
-        ledger_encode_record(plain[i], &record);
-        sessions[i] = renewal(s, clients[i], &handshakes[i]->handshake, true);
-        seals[i] = (struct sp_initial_seal_job){.session = &clients[i]->session,
-                                                .handshake = handshakes[i],
-                                                .in = plain[i],
-                                                .len = LEDGER_RECORD_BYTES,
-                                                .out = sealed[i]};
-    }
-    sp_session_init_batch(sessions, count);
-    for (uint32_t i = 0; i < count; i++) {
-        clients[i]->has_session = sessions[i].result == 0;
-        if (!clients[i]->has_session) {
-            shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
-            return;
-        }
-    }
-    sp_initial_seal_batch(seals, count);
-    for (uint32_t i = 0; i < count; i++) {
-        if (seals[i].result != 0) {
-            shard_fail(s, SHARD_FAILURE_INTERNAL, "an initial message could not be sealed");
-            return;
-        }
-        clients[i]->x3dh = CLIENT_X3DH_INITIATED;
-        clients[i]->with_one_time = handshakes[i]->bundle->has_one_time_prekey;
-        uplink_push_envelope(s, clients[i], WIRE_KIND_INITIAL, sealed[i],
-                             s->handshakes.initial_bytes);
-    }
 }
 
 // A handshake that an sp_handshake_error ended, in words.
@@ -270,16 +118,231 @@ static const char *reason(int result)
     }
 }
 
+// ---- what comes in ------------------------------------------------------------------------------
+
+static bool is_loading(const struct shard *s)
+{
+    return s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE;
+}
+
+static void ask(struct shard *s, struct client *c)
+{
+    char text[USER_CONTROL_MAX_BYTES];
+    size_t len = user_control_encode_get_bundle(text, c->partner->persona.name, s->options->suite);
+
+    c->handshake = CLIENT_HANDSHAKE_ASKED;
+    uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
+}
+
+void handshake_begin(struct shard *s, struct client *c)
+{
+    s->tally.handshakes_started++;
+    c->handshake_began_ns = clock_now_ns();
+    ask(s, c);
+}
+
+void handshake_on_rate_limit(struct shard *s, struct client *c)
+{
+    s->tally.rate_limited++;
+    timer_arm(&s->timers, &c->retry, clock_now_ns() + RETRY_NS);
+}
+
+void handshake_on_retry(struct shard *s, struct client *c)
+{
+    if (c->state == CLIENT_READY && c->handshake == CLIENT_HANDSHAKE_ASKED &&
+        s->phase < SHARD_CLOSING)
+        ask(s, c);
+}
+
+// Something did not verify or open, or nobody waited for it.
+static void count_fault(struct shard *s)
+{
+    s->tally.ledger.auth_fail++;
+    pulse_add(&s->pulse.faults, 1);
+}
+
+// The handshake under way cannot complete: ends the set-up, later counts and makes room for the
+// next.
+static void abandon(struct shard *s, struct client *initiator, const char *why)
+{
+    if (s->phase <= SHARD_WAITING) {
+        shard_fail(s, SHARD_FAILURE_PROTOCOL, "a handshake failed: %s", why);
+        return;
+    }
+    s->tally.handshakes_failed++;
+    initiator->handshake = CLIENT_HANDSHAKE_NONE;
+    if (is_loading(s) && initiator->state == CLIENT_READY &&
+        initiator->partner->state == CLIENT_READY)
+        handshake_begin(s, initiator);
+}
+
+// Abandon the handshake whose initial message came to `responder`. If none is under way, the relay
+// made the message up or repeats an old one.
+static void abandon_from(struct shard *s, struct client *responder, const char *why)
+{
+    if (responder->partner->handshake == CLIENT_HANDSHAKE_INITIATED || s->phase <= SHARD_WAITING)
+        abandon(s, responder->partner, why);
+}
+
+static void reject_bundle(struct shard *s, struct client *initiator, const char *why)
+{
+    count_fault(s);
+    abandon(s, initiator, why);
+}
+
+static void reject_initial(struct shard *s, struct client *responder, const char *why)
+{
+    count_fault(s);
+    abandon_from(s, responder, why);
+}
+
+void handshake_on_refused(struct shard *s, struct client *c)
+{
+    struct client *initiator = c->number % 2 == 0 ? c : c->partner;
+
+    if (initiator->handshake == CLIENT_HANDSHAKE_INITIATED)
+        abandon(s, initiator, "the relay refused a message of it");
+}
+
+void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle_storage *bundle)
+{
+    struct handshake_queue *q = &s->handshakes.bundles;
+    const struct options *o = s->options;
+    struct sp_bundle_storage *copy;
+
+    if (c->handshake != CLIENT_HANDSHAKE_ASKED)
+        return;
+    // There is no room for more than was asked for, and it is wrong; less is the library's to see.
+    if ((bundle->bundle.kem_prekey && o->suite != SP_SUITE_PQXDH) ||
+        (bundle->bundle.ml_dsa && !o->is_hybrid)) {
+        reject_bundle(s, c, reason(SP_HANDSHAKE_SUITE));
+        return;
+    }
+    c->handshake = CLIENT_HANDSHAKE_BUNDLE;
+    copy = push(q, c);
+    memcpy(copy, bundle, q->stride_bytes);
+    if (bundle->bundle.kem_prekey)
+        copy->bundle.kem_prekey = &copy->kem_prekey;
+    if (bundle->bundle.ml_dsa)
+        copy->bundle.ml_dsa = &copy->ml_dsa;
+}
+
+void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len)
+{
+    struct handshakes *h = &s->handshakes;
+
+    if (c->number % 2 == 0 || c->state != CLIENT_READY || c->is_responding) {
+        count_fault(s);
+        return;
+    }
+    if (len != h->initial_bytes) {
+        reject_initial(s, c, reason(SP_HANDSHAKE_MALFORMED));
+        return;
+    }
+    c->is_responding = true;
+    memcpy(push(&h->initials, c), ciphertext, len);
+}
+
+// ---- the initiator ------------------------------------------------------------------------------
+
+static struct ledger_record make_record(const struct shard *s, const struct client *from)
+{
+    return (struct ledger_record){.run_id = s->run_id,
+                                  .sender = from->number,
+                                  .receiver = from->partner->number,
+                                  .intended_ns = s->now_ns,
+                                  .sent_ns = s->now_ns,
+                                  .flags = LEDGER_FLAG_HANDSHAKE};
+}
+
+static bool is_partner(const struct client *c, const uint8_t *ed25519, const uint8_t *ml_dsa_65)
+{
+    struct sp_identity_key partner = sp_identity_public(&c->partner->persona.identity);
+
+    return memcmp(ed25519, partner.ed25519, 32) == 0 &&
+           (!partner.ml_dsa_65 ||
+            memcmp(ml_dsa_65, partner.ml_dsa_65, SP_ML_DSA_PUBLIC_BYTES) == 0);
+}
+
+static struct sp_session_init_job session_job(const struct shard *s, struct client *c,
+                                              struct sp_session *session,
+                                              const struct sp_handshake *handshake)
+{
+    return (struct sp_session_init_job){.session = session,
+                                        .handshake = handshake,
+                                        .initiator = c->number % 2 == 0,
+                                        .local = sp_identity_public(&c->persona.identity),
+                                        .remote = sp_identity_public(&c->partner->persona.identity),
+                                        .mode = s->options->session,
+                                        .skipped_max = SKIPPED_MAX};
+}
+
+static void drop_session(struct client *c)
+{
+    if (c->has_session)
+        sp_session_free(&c->session);
+    c->has_session = false;
+}
+
+// The initial messages of those whose bundle was good.
+static void send_initials(struct shard *s, struct client **clients,
+                          const struct sp_initiate_job **handshakes, uint32_t count)
+{
+    static_assert(sizeof(uint8_t[HANDSHAKE_BATCH_MAX][HANDSHAKE_INITIAL_MAX_BYTES]) <= 256 * KIB,
+                  "a batch fits the stack");
+    uint8_t plain[HANDSHAKE_BATCH_MAX][LEDGER_RECORD_BYTES];
+    uint8_t sealed[HANDSHAKE_BATCH_MAX][HANDSHAKE_INITIAL_MAX_BYTES];
+    struct sp_session_init_job sessions[HANDSHAKE_BATCH_MAX];
+    struct sp_initial_seal_job seals[HANDSHAKE_BATCH_MAX];
+    bool all = true;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct ledger_record record = make_record(s, clients[i]);
+
+        ledger_encode_record(plain[i], &record);
+        drop_session(clients[i]);
+        sessions[i] = session_job(s, clients[i], &clients[i]->session, &handshakes[i]->handshake);
+        seals[i] = (struct sp_initial_seal_job){.session = &clients[i]->session,
+                                                .handshake = handshakes[i],
+                                                .in = plain[i],
+                                                .len = LEDGER_RECORD_BYTES,
+                                                .out = sealed[i]};
+    }
+    sp_session_init_batch(sessions, count);
+    for (uint32_t i = 0; i < count; i++) {
+        clients[i]->has_session = sessions[i].result == 0;
+        all = all && clients[i]->has_session;
+    }
+    if (!all) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
+        return;
+    }
+    sp_initial_seal_batch(seals, count);
+    for (uint32_t i = 0; i < count; i++) {
+        const struct sp_bundle *bundle = handshakes[i]->bundle;
+
+        if (seals[i].result != 0) {
+            shard_fail(s, SHARD_FAILURE_INTERNAL, "an initial message could not be sealed");
+            return;
+        }
+        clients[i]->handshake = CLIENT_HANDSHAKE_INITIATED;
+        clients[i]->with_one_time = bundle->has_one_time_prekey;
+        clients[i]->with_last_resort = bundle->kem_prekey && !bundle->kem_prekey->is_one_time;
+        uplink_push_envelope(s, clients[i], WIRE_KIND_INITIAL, sealed[i],
+                             s->handshakes.initial_bytes);
+    }
+}
+
 static void initiate(struct shard *s, uint32_t count)
 {
     struct handshake_queue *q = &s->handshakes.bundles;
-    struct sp_initiate_job jobs[HANDSHAKE_BATCH];
-    const struct sp_initiate_job *good[HANDSHAKE_BATCH];
-    struct client *clients[HANDSHAKE_BATCH], *good_clients[HANDSHAKE_BATCH];
+    struct sp_initiate_job jobs[HANDSHAKE_BATCH_MAX];
+    const struct sp_initiate_job *good[HANDSHAKE_BATCH_MAX];
+    struct client *clients[HANDSHAKE_BATCH_MAX], *good_clients[HANDSHAKE_BATCH_MAX];
     uint32_t good_count = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        void *bundle; // both kinds of place begin with it
+        void *bundle; // each place begins with it
 
         clients[i] = peek(q, i, &bundle);
         jobs[i] = (struct sp_initiate_job){.identity = &clients[i]->persona.identity,
@@ -289,14 +352,15 @@ static void initiate(struct shard *s, uint32_t count)
     sp_handshake_initiate_batch(jobs, count);
     for (uint32_t i = 0; i < count; i++) {
         struct client *c = clients[i];
+        const struct sp_bundle *bundle = jobs[i].bundle;
 
         if (c->state == CLIENT_CLOSED)
             continue;
         if (jobs[i].result != 0) {
-            fail(s, c, reason(jobs[i].result));
-        } else if (memcmp(jobs[i].bundle->identity_key, c->partner->persona.identity.ed25519, 32) !=
-                   0) {
-            fail(s, c, "the bundle is somebody else's");
+            reject_bundle(s, c, reason(jobs[i].result));
+        } else if (!is_partner(c, bundle->identity_key,
+                               bundle->ml_dsa ? bundle->ml_dsa->key : NULL)) {
+            reject_bundle(s, c, "the bundle is somebody else's");
         } else {
             good_clients[good_count] = c;
             good[good_count++] = &jobs[i];
@@ -326,8 +390,7 @@ static const char *prepare(const struct shard *s, struct response *r, const uint
     const struct sp_initial_header *header = &r->header;
 
     if (sp_initial_decode(&r->header, message, s->handshakes.initial_bytes) != 0 ||
-        header->signed_prekey_id != PERSONA_SIGNED_PREKEY_ID ||
-        header->is_ratchet != (s->options->session == SP_SESSION_RATCHET))
+        header->signed_prekey_id != PERSONA_SIGNED_PREKEY_ID)
         return "the initial message is malformed";
     r->one_time_secret = persona_find_one_time(p, header->one_time_prekey_id);
     if (header->one_time_prekey_id != 0 && !r->one_time_secret)
@@ -349,30 +412,30 @@ static const char *prepare(const struct shard *s, struct response *r, const uint
     return NULL;
 }
 
-// Was it the partner's? Then its record counts, and the prekeys it used are gone.
-static const char *admit(struct shard *s, struct response *r, const struct sp_respond_job *job,
-                         const uint8_t plain[LEDGER_RECORD_BYTES])
+// The payload opened, so it is the partner's: the session takes the place of the old one, and the
+// prekeys it used are gone. False: the message inside is another one than the partner's.
+static bool admit(struct shard *s, struct response *r, struct sp_session *fresh,
+                  const uint8_t plain[LEDGER_RECORD_BYTES])
 {
     struct client *c = r->client;
     struct ledger_record record;
 
-    if (memcmp(job->initiator_ed25519, c->partner->persona.identity.ed25519, 32) != 0)
-        return "the initial message is somebody else's";
+    drop_session(c);
+    c->session = *fresh;
+    c->has_session = true;
     if (r->header.one_time_prekey_id != 0)
         persona_drop_one_time(&c->persona, r->header.one_time_prekey_id);
     if (r->header.kem_prekey_id != 0)
         persona_drop_kem(&c->persona, r->header.kem_prekey_id);
     ledger_decode_record(&record, plain);
-    if (ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number, c->number,
-                     false) != LEDGER_IN_ORDER)
-        return "the initial message is not for this user";
-    return NULL;
+    return ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number,
+                        c->number, false) == LEDGER_IN_ORDER;
 }
 
 static void answer(struct shard *s, struct client **clients, uint32_t count)
 {
-    struct sp_session_job jobs[HANDSHAKE_BATCH];
-    uint8_t sealed[HANDSHAKE_BATCH][ANSWER_BYTES];
+    struct sp_session_job jobs[HANDSHAKE_BATCH_MAX];
+    uint8_t sealed[HANDSHAKE_BATCH_MAX][ANSWER_BYTES];
 
     for (uint32_t i = 0; i < count; i++) {
         struct ledger_record record = make_record(s, clients[i]);
@@ -385,69 +448,96 @@ static void answer(struct shard *s, struct client **clients, uint32_t count)
     }
     sp_session_seal_batch(jobs, count);
     for (uint32_t i = 0; i < count; i++) {
-        if (jobs[i].result != 0)
+        if (jobs[i].result != 0) {
             shard_fail(s, SHARD_FAILURE_INTERNAL, "an answer could not be sealed");
+            return;
+        }
         uplink_push_envelope(s, clients[i], WIRE_KIND_SESSION, sealed[i], ANSWER_BYTES);
         client_settle(s, clients[i]);
         client_restock(s, clients[i]);
     }
 }
 
-// Open the payloads of those whose key agreement held, and answer.
+// Open the payloads of those whose key agreement held. What was there stays until they have opened.
+static uint32_t open_initials(struct shard *s, struct response **responses,
+                              const struct sp_respond_job **jobs, uint32_t count,
+                              struct client **out)
+{
+    uint8_t plain[HANDSHAKE_BATCH_MAX][LEDGER_RECORD_BYTES];
+    struct sp_session fresh[HANDSHAKE_BATCH_MAX];
+    struct sp_session_init_job sessions[HANDSHAKE_BATCH_MAX];
+    struct sp_initial_open_job opens[HANDSHAKE_BATCH_MAX];
+    uint32_t opened = 0, made = 0;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct response *r = responses[i];
+
+        sessions[i] = session_job(s, r->client, &fresh[i], &jobs[i]->handshake);
+        opens[i] = (struct sp_initial_open_job){
+            .session = &fresh[i],
+            .in = jobs[i]->message,
+            .len = jobs[i]->len,
+            .out = plain[i],
+            .one_time_prekey_secret = r->one_time_secret,
+            .one_time_kem_key = r->one_time_kem.state ? &r->one_time_kem : NULL,
+        };
+    }
+    sp_session_init_batch(sessions, count);
+    for (uint32_t i = 0; i < count; i++)
+        made += sessions[i].result == 0;
+    if (made < count) {
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
+        for (uint32_t i = 0; i < count; i++)
+            sp_session_free(&fresh[i]); // zeroed ones, too
+        return 0;
+    }
+    sp_initial_open_batch(opens, count);
+    for (uint32_t i = 0; i < count; i++) {
+        struct client *c = responses[i]->client;
+
+        if (opens[i].result != 0) {
+            sp_session_free(&fresh[i]);
+            reject_initial(s, c, reason(opens[i].result));
+        } else if (admit(s, responses[i], &fresh[i], plain[i])) {
+            out[opened++] = c;
+        } else {
+            pulse_add(&s->pulse.faults, 1);
+            abandon_from(s, c, "the initial message is not for this user");
+        }
+    }
+    sp_wipe(fresh, sizeof fresh);
+    return opened;
+}
+
+// Take those whose key agreement held and that are the partner's further, and answer.
 static void conclude(struct shard *s, struct response *responses, const struct sp_respond_job *jobs,
                      uint32_t count)
 {
-    uint8_t plain[HANDSHAKE_BATCH][LEDGER_RECORD_BYTES];
-    struct sp_session_init_job sessions[HANDSHAKE_BATCH];
-    struct sp_initial_open_job opens[HANDSHAKE_BATCH];
-    struct client *clients[HANDSHAKE_BATCH];
-    uint32_t at[HANDSHAKE_BATCH], good = 0, answers = 0;
+    struct response *good[HANDSHAKE_BATCH_MAX];
+    const struct sp_respond_job *good_jobs[HANDSHAKE_BATCH_MAX];
+    struct client *clients[HANDSHAKE_BATCH_MAX];
+    uint32_t good_count = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         struct client *c = responses[i].client;
 
         if (jobs[i].result != 0) {
-            fail(s, c->partner, reason(jobs[i].result));
-            continue;
-        }
-        sessions[good] = renewal(s, c, &jobs[i].handshake, false);
-        opens[good] = (struct sp_initial_open_job){
-            .session = &c->session,
-            .in = jobs[i].message,
-            .len = jobs[i].len,
-            .out = plain[good],
-            .one_time_prekey_secret = responses[i].one_time_secret,
-            .one_time_kem_key = responses[i].one_time_kem.state ? &responses[i].one_time_kem : NULL,
-        };
-        at[good++] = i;
-    }
-    sp_session_init_batch(sessions, good);
-    for (uint32_t k = 0; k < good; k++) {
-        responses[at[k]].client->has_session = sessions[k].result == 0;
-        if (sessions[k].result != 0) {
-            shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
-            return;
+            reject_initial(s, c, reason(jobs[i].result));
+        } else if (!is_partner(c, jobs[i].initiator_ed25519, jobs[i].initiator_ml_dsa_65)) {
+            reject_initial(s, c, "the initial message is somebody else's");
+        } else {
+            good[good_count] = &responses[i];
+            good_jobs[good_count++] = &jobs[i];
         }
     }
-    sp_initial_open_batch(opens, good);
-    for (uint32_t k = 0; k < good; k++) {
-        struct response *r = &responses[at[k]];
-        const char *why =
-            opens[k].result != 0 ? reason(opens[k].result) : admit(s, r, &jobs[at[k]], plain[k]);
-
-        if (why)
-            fail(s, r->client->partner, why);
-        else
-            clients[answers++] = r->client;
-    }
-    answer(s, clients, answers);
+    answer(s, clients, open_initials(s, good, good_jobs, good_count, clients));
 }
 
 static void respond(struct shard *s, uint32_t count)
 {
     struct handshake_queue *q = &s->handshakes.initials;
-    struct response responses[HANDSHAKE_BATCH];
-    struct sp_respond_job jobs[HANDSHAKE_BATCH];
+    struct response responses[HANDSHAKE_BATCH_MAX];
+    struct sp_respond_job jobs[HANDSHAKE_BATCH_MAX];
     uint32_t prepared = 0;
 
     for (uint32_t i = 0; i < count; i++) {
@@ -461,7 +551,7 @@ static void respond(struct shard *s, uint32_t count)
             continue;
         why = prepare(s, r, message, &jobs[prepared]);
         if (why)
-            fail(s, r->client->partner, why);
+            reject_initial(s, r->client, why);
         else
             prepared++;
     }
@@ -478,25 +568,26 @@ static void respond(struct shard *s, uint32_t count)
 void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns)
 {
     struct tally *t = &s->tally;
-    uint64_t took_ns = received_ns - c->x3dh_began_ns;
+    uint64_t took_ns = received_ns - c->handshake_began_ns;
 
-    if (c->x3dh != CLIENT_X3DH_INITIATED) {
-        t->ledger.auth_fail++;
+    if (c->handshake != CLIENT_HANDSHAKE_INITIATED) {
+        count_fault(s);
         return;
     }
-    c->x3dh = CLIENT_X3DH_NONE;
+    c->handshake = CLIENT_HANDSHAKE_NONE;
     t->handshakes_done++;
-    hist_record(&t->x3dh, took_ns);
+    hist_record(&t->handshake, took_ns);
     if (received_ns >= s->measure_ns && received_ns < s->end_ns) {
         if (c->with_one_time)
             t->handshakes++;
         else
             t->handshakes_without_one_time++;
+        t->handshakes_with_last_resort += c->with_last_resort;
     }
     if (shard_is_handshaking(s) && c->is_settled) {
         pulse_add(&s->pulse.handshakes, 1);
         pulse_record(&s->pulse, took_ns);
-        if (c->x3dh_began_ns >= s->measure_ns && c->x3dh_began_ns < s->end_ns)
+        if (c->handshake_began_ns >= s->measure_ns && c->handshake_began_ns < s->end_ns)
             hist_record(&t->response, took_ns);
     }
     client_settle(s, c);
@@ -504,19 +595,62 @@ void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns
         handshake_begin(s, c);
 }
 
+// A closed loop sends nothing after the window: handshakes without an initial message end here. No
+// envelope of theirs is under way.
+void handshake_end_load(struct shard *s)
+{
+    for (uint32_t i = 0; i < s->client_count; i += 2) {
+        struct client *c = &s->clients[i];
+
+        if (c->handshake == CLIENT_HANDSHAKE_ASKED || c->handshake == CLIENT_HANDSHAKE_BUNDLE) {
+            c->handshake = CLIENT_HANDSHAKE_NONE;
+            s->tally.handshakes_started--;
+        }
+    }
+    drop(&s->handshakes.bundles, s->handshakes.bundles.count);
+}
+
+void handshake_end_drain(struct shard *s)
+{
+    const struct handshake_queue *q = &s->handshakes.initials;
+
+    for (uint32_t i = 0; i < q->count; i++) {
+        void *message;
+
+        if (peek(q, i, &message)->partner->handshake == CLIENT_HANDSHAKE_INITIATED)
+            s->tally.handshakes_started--;
+    }
+}
+
 bool handshake_is_waiting(const struct shard *s)
 {
-    return s->handshakes.bundles.count > 0 || s->handshakes.initials.count > 0;
+    return s->phase < SHARD_CLOSING &&
+           (s->handshakes.bundles.count > 0 || s->handshakes.initials.count > 0);
+}
+
+static uint32_t take(const struct handshakes *h, const struct handshake_queue *q)
+{
+    return q->count < h->batch ? q->count : h->batch;
+}
+
+// Work through a batch of one side; each handshake's share of the time is recorded.
+static void run(struct shard *s, struct hist *shares, uint32_t count,
+                void (*work)(struct shard *s, uint32_t count))
+{
+    uint64_t began_ns = clock_now_ns(), share_ns;
+
+    if (count == 0)
+        return;
+    work(s, count);
+    share_ns = (clock_now_ns() - began_ns) / count;
+    for (uint32_t i = 0; i < count && s->phase == SHARD_MEASURE; i++)
+        hist_record(shares, share_ns);
 }
 
 void handshake_flush(struct shard *s)
 {
     struct handshakes *h = &s->handshakes;
-    uint32_t bundles = h->bundles.count < HANDSHAKE_BATCH ? h->bundles.count : HANDSHAKE_BATCH;
-    uint32_t initials = h->initials.count < HANDSHAKE_BATCH ? h->initials.count : HANDSHAKE_BATCH;
 
-    if (bundles > 0)
-        initiate(s, bundles);
-    if (initials > 0)
-        respond(s, initials);
+    run(s, &s->tally.initiate, take(h, &h->bundles), initiate);
+    run(s, &s->tally.respond, take(h, &h->initials), respond);
 }

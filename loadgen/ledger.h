@@ -20,7 +20,7 @@
 #define LEDGER_WINDOW_BITS 1024u
 
 #define LEDGER_FLAG_MEASURED 0x1u  // its intended time lies in the measured window
-#define LEDGER_FLAG_HANDSHAKE 0x2u // part of an X3DH handshake, outside the sequence
+#define LEDGER_FLAG_HANDSHAKE 0x2u // part of a handshake, outside the sequence
 
 struct ledger_record {
     uint64_t run_id;

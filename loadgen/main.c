@@ -135,6 +135,7 @@ int main(int argc, char **argv)
     struct options options;
     struct target target;
     const char *missing;
+    int err;
 
     if (options_parse(&options, argc, argv, reason) < 0) {
         fprintf(stderr, "sealpost-load: %s\n", reason);
@@ -147,8 +148,10 @@ int main(int argc, char **argv)
         fprintf(stderr, "sealpost-load: %s\n", missing);
         return EXIT_CODE_INTERNAL;
     }
-    if (sp_init() < 0) {
-        fputs("sealpost-load: the cryptography cannot be initialised\n", stderr);
+    err = sp_init();
+    if (err < 0) {
+        fprintf(stderr, "sealpost-load: the cryptography cannot be initialised%s\n",
+                err == -ENOTSUP ? ": SEALPOST_CRYPTO_TIER names a tier this machine lacks" : "");
         return EXIT_CODE_INTERNAL;
     }
     if (target_resolve(&target, where) < 0) {

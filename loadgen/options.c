@@ -45,7 +45,7 @@ static const char doc[] =
     "  sealpost-load wss://localhost:8443 --ca ca.pem -c 500 -r 20000 --arrival poisson\n"
     "      open loop over TLS, 20,000 envelopes a second in all\n"
     "  sealpost-load ws://127.0.0.1:8080 -m handshake -c 200\n"
-    "      X3DH handshakes a second (the relay's --bundle-rate must allow it)\n"
+    "      handshakes a second (the relay's --bundle-rate must allow it)\n"
     "  sealpost-load ws://127.0.0.1:8080 --suite pqxdh --auth hybrid --session ratchet\n"
     "      post-quantum key agreement and identities, forward secrecy for each message\n"
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"

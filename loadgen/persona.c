@@ -184,7 +184,7 @@ const struct sp_ml_kem_key *persona_find_kem(const struct persona *p, uint32_t i
     if (!p->pq || id == 0)
         return NULL;
     if (id == PERSONA_LAST_RESORT_ID)
-        return &p->pq->last_resort_key;
+        return p->pq->last_resort_key.state ? &p->pq->last_resort_key : NULL;
     slot = &p->pq->one_time[id % PERSONA_KEM_MAX];
     return slot->id == id && sp_ml_kem_key_init(room, slot->seed) == 0 ? room : NULL;
 }

@@ -274,6 +274,7 @@ static void add_counts(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, handshakes, "count", t->handshakes);
     add_real(d, handshakes, "per_s", per_second(out, t->handshakes));
     yyjson_mut_obj_add_uint(d, handshakes, "without_one_time", t->handshakes_without_one_time);
+    yyjson_mut_obj_add_uint(d, handshakes, "last_resort_kem", t->handshakes_with_last_resort);
     yyjson_mut_obj_add_uint(d, handshakes, "failed", t->handshakes_failed);
     yyjson_mut_obj_add_uint(d, handshakes, "rate_limited", t->rate_limited);
 }
@@ -355,6 +356,30 @@ static void print_latency(FILE *to, const struct outcome *out)
 #undef X
 }
 
+static void print_cryptography(FILE *to, const struct options *o)
+{
+    fprintf(to, "  cryptography   %s", sp_tier());
+    if (options_are_post_quantum(o) || o->session != SP_SESSION_COUNTER)
+        fprintf(to, "; suite %s, auth %s, session %s", options_suite_name(o->suite),
+                options_auth_name(o->is_hybrid), options_session_name(o->session));
+    fputc('\n', to);
+}
+
+static void print_handshakes(FILE *to, const struct outcome *out)
+{
+    const struct tally *t = &out->tally;
+
+    fprintf(to,
+            "  handshakes     %" PRIu64 " in %.2f s: %.0f/s (%" PRIu64
+            " more without one-time prekey, ",
+            t->handshakes, (double)t->window_ns / 1e9, per_second(out, t->handshakes),
+            t->handshakes_without_one_time);
+    if (out->options->suite == SP_SUITE_PQXDH)
+        fprintf(to, "%" PRIu64 " with the last-resort KEM prekey, ",
+                t->handshakes_with_last_resort);
+    fprintf(to, "%" PRIu64 " failed)\n", t->handshakes_failed);
+}
+
 static void print_load(FILE *to, const struct outcome *out)
 {
     const struct options *o = out->options;
@@ -365,11 +390,7 @@ static void print_load(FILE *to, const struct outcome *out)
         fprintf(to, "  envelopes      %" PRIu64 " in %.2f s: %.0f/s\n", t->delivered,
                 (double)t->window_ns / 1e9, per_second(out, t->delivered));
     else if (o->mode == OPTIONS_HANDSHAKE)
-        fprintf(to,
-                "  handshakes     %" PRIu64 " in %.2f s: %.0f/s (%" PRIu64
-                " more without one-time prekey, %" PRIu64 " failed)\n",
-                t->handshakes, (double)t->window_ns / 1e9, per_second(out, t->handshakes),
-                t->handshakes_without_one_time, t->handshakes_failed);
+        print_handshakes(to, out);
     else
         fprintf(to, "  held           %" PRIu64 " connections for %.2f s\n",
                 t->connected - t->disconnected, (double)t->window_ns / 1e9);
@@ -425,6 +446,7 @@ void report_print_summary(const struct outcome *out, FILE *to)
     if (out->failure != SHARD_FAILURE_NONE)
         fprintf(to, "  failed         %s\n", out->failure_text);
     fprintf(to, "  set-up         %.2f s\n", (double)out->setup_ns / 1e9);
+    print_cryptography(to, out->options);
     print_load(to, out);
     print_server(to, out);
     fprintf(to, "  generator      %s", verdict_level_name(out->verdict.level));

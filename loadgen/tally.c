@@ -37,6 +37,7 @@ void tally_merge(struct tally *into, const struct tally *from)
     into->sent += from->sent;
     into->handshakes += from->handshakes;
     into->handshakes_without_one_time += from->handshakes_without_one_time;
+    into->handshakes_with_last_resort += from->handshakes_with_last_resort;
     into->busy_ns += from->busy_ns;
     if (from->window_ns > into->window_ns)
         into->window_ns = from->window_ns;

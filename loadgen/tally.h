@@ -19,7 +19,9 @@
     X(seal)          /* an envelope's share of its batch's sealing */                              \
     X(open)          /* an envelope's share of its batch's opening */                              \
     X(tls_handshake) /* connected → TLS established */                                           \
-    X(x3dh)          /* get_bundle sent → confirming message opened */
+    X(handshake)     /* get_bundle sent → confirming message opened */                           \
+    X(initiate)      /* a handshake's share of its batch: bundle verified … initial message */   \
+    X(respond)       /* the same: initial message … answer, and new prekeys for those used up */
 
 #define TALLY_REFUSALS(X)                                                                          \
     X(recipient_absent)                                                                            \
@@ -48,7 +50,8 @@ struct tally {
     uint64_t sent;       // of those scheduled, whenever it was
     uint64_t handshakes; // completed with a one-time prekey
     uint64_t handshakes_without_one_time;
-    uint64_t busy_ns; // CPU time
+    uint64_t handshakes_with_last_resort; // of both: no one-time KEM prekey was left
+    uint64_t busy_ns;                     // CPU time
     uint64_t window_ns;
     uint64_t backlog_full; // open loop: not sent, 64 wait on its connection already
     uint64_t stalls;       // loop turns of more than 100 ms without a look at the sockets

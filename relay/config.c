@@ -26,6 +26,7 @@ enum option_key {
     KEY_BUNDLE_RATE,
     KEY_MAX_TTL,
     KEY_STORE_MIB,
+    KEY_PREKEY_MIB,
     KEY_LOGIN_TIMEOUT,
     KEY_WRITE_TIMEOUT,
     KEY_DRAIN,
@@ -54,13 +55,19 @@ static const struct argp_option options[] = {
      0},
     {0, 0, 0, 0, "Bounds:", 3},
     {"outbox-bytes", KEY_OUTBOX_BYTES, "N", 0,
-     "queued for one connection that reads slowly (default 262144); full: recipient_busy", 0},
+     "queued for one connection that reads slowly, at least 147456 (default 262144); full: "
+     "recipient_busy",
+     0},
     {"max-users", KEY_MAX_USERS, "N", 0, "registered names (default 1000000); full: relay_full", 0},
     {"bundle-rate", KEY_BUNDLE_RATE, "N", 0,
      "bundles a second for one connection (default 50, 0: no limit); over it: rate_limited", 0},
     {"max-ttl", KEY_MAX_TTL, "S", 0, "longest time a durable envelope is kept (default 604800)", 0},
     {"store-mib", KEY_STORE_MIB, "N", 0,
      "memory for durable envelopes in MiB (default 512); full: queue_full", 0},
+    {"prekey-mib", KEY_PREKEY_MIB, "N", 0,
+     "memory for prekeys and ML-DSA-65 keys in MiB (default 1024); full: relay_busy, and for a "
+     "hybrid registration relay_full",
+     0},
     {"login-timeout", KEY_LOGIN_TIMEOUT, "MS", 0,
      "from the upgrade to the login (default 30000, 0: no bound); over it: close 4408", 0},
     {"write-timeout", KEY_WRITE_TIMEOUT, "MS", 0,
@@ -183,7 +190,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         c->min_wait_us = number(state, "min-wait", arg, 0, 1000);
         break;
     case KEY_OUTBOX_BYTES:
-        c->outbox_bytes = number(state, "outbox-bytes", arg, 4096, 64 * MIB);
+        c->outbox_bytes = number(state, "outbox-bytes", arg, LIMIT_OUTBOX_MIN_BYTES, 64 * MIB);
         break;
     case KEY_MAX_USERS:
         c->max_users = number(state, "max-users", arg, 1, LIMIT_USERS);
@@ -196,6 +203,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         break;
     case KEY_STORE_MIB:
         c->store_bytes = (uint64_t)number(state, "store-mib", arg, 1, 1024 * 1024) * MIB;
+        break;
+    case KEY_PREKEY_MIB:
+        c->prekey_bytes = (uint64_t)number(state, "prekey-mib", arg, 1, 1024 * 1024) * MIB;
         break;
     case KEY_LOGIN_TIMEOUT:
         c->login_timeout_ms = number(state, "login-timeout", arg, 0, 24 * 3600 * 1000);
@@ -253,6 +263,7 @@ void config_parse(struct config *c, int argc, char **argv)
         .bundle_rate_per_s = LIMIT_BUNDLE_RATE_PER_S,
         .max_ttl_s = LIMIT_TTL_S,
         .store_bytes = LIMIT_STORE_TOTAL_BYTES,
+        .prekey_bytes = LIMIT_PREKEY_TOTAL_BYTES,
         .login_timeout_ms = LIMIT_LOGIN_MS,
         .write_timeout_ms = LIMIT_WRITE_MS,
         .drain_ms = LIMIT_DRAIN_MS,

@@ -28,6 +28,7 @@ struct config {
     uint32_t bundle_rate_per_s;
     uint32_t max_ttl_s;
     uint64_t store_bytes;
+    uint64_t prekey_bytes;
     uint32_t login_timeout_ms; // 0: no bound
     uint32_t write_timeout_ms;
     uint32_t drain_ms;

@@ -187,6 +187,7 @@ struct control_link *control_link_create(const struct config *config, struct wor
         .outbox_bytes = config->outbox_bytes,
         .max_ttl_s = config->max_ttl_s,
         .store_total_bytes = config->store_bytes,
+        .prekey_total_bytes = config->prekey_bytes,
     };
     struct control_ops ops = {.ctx = l, .act = act, .attach = attach, .detach = detach};
 

@@ -15,9 +15,7 @@
 
 #define LIMIT_NAME_BYTES 32u
 // Registered names. Full: `relay_full`, close 1013. Memory of a user: 136 B and 24 B of hash
-// tables, a hybrid one 2 KB more; with 100 one-time prekeys 3.8 KB more (hybrid: 7 KB), with 20
-// one-time KEM prekeys beside the last-resort one 27 KB more (hybrid: 96 KB). A KEM prekey
-// is allocated when it is published and freed when it is handed out.
+// tables, and what LIMIT_PREKEY_TOTAL_BYTES counts.
 #define LIMIT_USERS 1000000u
 #define LIMIT_ONE_TIME_PREKEYS 100u    // in stock for each user; over it: `too_many_prekeys`
 #define LIMIT_ONE_TIME_KEM_PREKEYS 20u // as above
@@ -27,6 +25,14 @@
 #define LIMIT_CHAT_BODY_BYTES 4096u    // signalling is small; over it: `bad_message`
 #define LIMIT_BUNDLE_RATE_PER_S 50u    // for each connection; over it: `rate_limited`
 #define LIMIT_BUNDLE_BURST 100u
+
+// Prekeys and ML-DSA-65 identity keys of all users, each allocation with the allocator's share: 2
+// KB of a hybrid user; 3.9 KB with 100 one-time prekeys (hybrid: 7.3 KB), 27 KB more with 20
+// one-time KEM prekeys and the last-resort one (hybrid: 96 KB). All users with all of that would
+// need 105 GB; this is enough for ten thousand such hybrid users, or 270,000 with X25519 prekeys
+// alone. Full: `relay_busy` for a publication, nothing stored; `relay_full`, close 1013, for the
+// registration of a hybrid user. A prekey makes room when it is handed out.
+#define LIMIT_PREKEY_TOTAL_BYTES (1024u * MIB) // default of --prekey-mib
 
 // Offline queue. Full: `queue_full`, nothing stored.
 #define LIMIT_STORE_MAILBOX_ENVELOPES 1024u
@@ -40,6 +46,8 @@
 // a long queue never floods an outbox.
 #define LIMIT_UNACKED_ENVELOPES 64u
 #define LIMIT_UNACKED_BYTES (128u * KIB)
+// Largest answer of the control plane: the bundle of a hybrid user has 14 KB, a user list 9 KB.
+#define LIMIT_CONTROL_ANSWER_BYTES (16u * KIB)
 
 // ---- workers ----------------------------------------------------------------------------------
 
@@ -82,6 +90,9 @@
 // slow reader's socket grows to 4 MiB, and its progress shows only every 1.3 MiB.
 #define LIMIT_UNSENT_BYTES MIB
 #define LIMIT_OUTBOX_BYTES (256u * KIB) // default of --outbox-bytes; full: `recipient_busy`
+// Least of --outbox-bytes. What the control plane sends unasked at a login, durable envelopes of
+// the whole window, fits with one answer beside it: a connection that cannot take either is closed.
+#define LIMIT_OUTBOX_MIN_BYTES (LIMIT_UNACKED_BYTES + LIMIT_CONTROL_ANSWER_BYTES)
 // Receives of TLS handshakes in one turn, about 0.3 ms each; the others wait for the next turn.
 #define LIMIT_HANDSHAKE_STEPS_PER_TURN 4u
 // Request heads that came in part, at once. Full: 503.

@@ -83,6 +83,8 @@
     X(prekeys_published)                                                                           \
     X(prekeys_too_many)                                                                            \
     X(prekeys_low_sent)                                                                            \
+    X(prekey_memory_bytes) /* in use: the one that also falls */                                   \
+    X(prekey_memory_full)  /* a publication or registration refused for the bound of it */         \
     X(signals_forwarded)                                                                           \
     X(signals_recipient_absent)                                                                    \
     X(control_memory_short) /* an answer could not be built: that connection is closed, 1013 */    \
@@ -110,6 +112,14 @@ static inline void stats_add(struct stats *s, enum stats_counter c, uint64_t n)
 {
     atomic_store_explicit(&s->counters[c],
                           atomic_load_explicit(&s->counters[c], memory_order_relaxed) + n,
+                          memory_order_relaxed);
+}
+
+// Thread: the block's writer. For what is in use: as much was added before.
+static inline void stats_subtract(struct stats *s, enum stats_counter c, uint64_t n)
+{
+    atomic_store_explicit(&s->counters[c],
+                          atomic_load_explicit(&s->counters[c], memory_order_relaxed) - n,
                           memory_order_relaxed);
 }
 

@@ -331,7 +331,15 @@ size_t sp_initial_overhead_bytes(enum sp_suite suite, bool is_hybrid);
 
 // The responder's side: opens the initiator's identity, verifies its signatures over the transcript
 // if hybrid, derives. result as above. The secrets of one-time prekeys are wiped by
-// sp_initial_open_batch, once the message has opened.
+// sp_initial_open_batch, once the message has opened; a wiped one is as good as none.
+//
+// An initiator of Ed25519 alone is who the message claims until sp_initial_open_batch has opened
+// the payload: anybody gets as far as here. Keep an older session with the peer until then.
+//
+// A message that names no one-time prekey of either sort can be replayed: its payload opens again.
+// The responder's own keys differ all the same, as sp_session_init_batch chooses a session id for
+// them. Who must not act on a payload twice remembers the ephemeral_public of each such message
+// that opened, for as long as the signed prekey lives. Source: X3DH and PQXDH section 4.3.
 struct sp_respond_job {
     const struct sp_identity *identity;
     enum sp_suite suite;
@@ -383,6 +391,7 @@ struct sp_sending {
 struct sp_receiving {
     struct sp_aead_key key; // counter mode
     uint8_t secret[32];
+    bool is_known; // else the responder's first message is awaited: `secret` leads to its key
     uint8_t id[SP_SESSION_ID_BYTES];
     uint8_t next_id[SP_SESSION_ID_BYTES]; // counter mode: of the epoch that may follow
     uint32_t planned;                     // 0 but inside of a call
@@ -404,8 +413,11 @@ struct sp_session {
 
 // Derive both directions of `count` sessions. The initiator's direction is A→B; counter 0 of that
 // direction belongs to the initial message: session messages of the initiator start at 1, and once
-// one is sealed the initial message can no longer be. Allocates (prepared keys; a ratchet's store).
-// result: 0, -ENOMEM, -EIO; unless 0, the session is zeroed.
+// one is sealed the initial message can no longer be. The responder's direction has a session id
+// that the responder draws at random, and keys that depend on it: a replayed handshake leads to
+// other ones. Allocates (prepared keys; a ratchet's store). result: 0, -ENOMEM, -EIO, or what
+// getrandom(2) says; unless 0, the session is zeroed. A handshake must have come out well
+// (asserted), and makes one session of the initiator's: a second would repeat its keys and nonces.
 struct sp_session_init_job {
     struct sp_session *session; // out
     const struct sp_handshake *handshake;
@@ -413,7 +425,9 @@ struct sp_session_init_job {
     struct sp_identity_key local, remote;
     enum sp_session_mode mode;
     uint32_t skipped_max; // ratchet: keys kept for messages that have not come, 1 … SP_SKIPPED_MAX
-    int result;           // out
+    const uint8_t *answer_id; // responder: SP_SESSION_ID_BYTES, or NULL to draw it (NULL outside
+                              // tests)
+    int result;               // out
 };
 #define SP_SKIPPED_MAX 4096u
 void sp_session_init_batch(struct sp_session_init_job *jobs, size_t count);
@@ -434,15 +448,17 @@ struct sp_session_job {
 void sp_session_seal_batch(struct sp_session_job *jobs, size_t count);
 // Open: `in` is a whole ciphertext field; out holds len − SP_SESSION_OVERHEAD_BYTES and may be
 // in + 16. A session changes only for messages that opened. result: 0, an sp_session_error, or
-// -ENOMEM (the first message of an epoch allocates; it may be tried again); unless 0, out is
-// zeroed. Order matters for jobs of one session: of a counter that stands in the batch more than
-// once, the first that opens is accepted and the others are replays.
+// -ENOMEM (the first message of an epoch allocates; it may be tried again unless it was opened in
+// place); unless 0, out is zeroed. Order matters for jobs of one session: of a counter that stands
+// in the batch more than once, the first that opens is accepted and the others are replays.
 void sp_session_open_batch(struct sp_session_job *jobs, size_t count);
 
 // Begin the next epoch of the direction sent: a new key, a new session id, counters from 0. The
 // other side follows with the first message it opens, and still takes messages of the epoch before
-// until another one begins. Counter mode only: a ratchet re-keys with each message. Allocates.
-// Errors: -EINVAL (ratchet), -ENOMEM, -EIO; the session is then as it was.
+// until another one begins. It knows one epoch ahead: once all messages of an epoch are lost, or
+// none was sealed in it, nothing of the next one opens. So re-key again only after the peer is
+// known to have opened a message of this epoch. Counter mode only: a ratchet re-keys with each
+// message. Allocates. Errors: -EINVAL (ratchet), -ENOMEM, -EIO; the session is then as it was.
 SP_MUST_CHECK int sp_session_rekey(struct sp_session *s);
 
 // The initial message (kind 1): takes counter 0 of the initiator's session. in may be
@@ -463,8 +479,9 @@ struct sp_initial_open_job {
     struct sp_session *session;
     const uint8_t *in; // a whole initial message
     size_t len;
-    uint8_t *out;                    // len − overhead; may be where the payload stands in `in`
-    uint8_t *one_time_prekey_secret; // 32 B, wiped once opened; NULL without
+    uint8_t *out; // len − overhead; may be where the payload stands in `in`
+    // The secrets themselves, no copies: a second message that needs them is a replay.
+    uint8_t *one_time_prekey_secret;        // 32 B, wiped once opened; NULL without
     struct sp_ml_kem_key *one_time_kem_key; // freed once opened; NULL without
     int result; // out: 0, SP_SESSION_REPLAY, SP_SESSION_FORGED: out is zeroed; or
                 // SP_HANDSHAKE_MALFORMED: out is as it was, for its length is not known

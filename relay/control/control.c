@@ -64,9 +64,11 @@ struct control *control_create(const struct control_config *config, const struct
     c->config = *config;
     c->ops = *ops;
     c->stats = stats;
+    c->prekey_memory =
+        (struct prekey_memory){.max_bytes = config->prekey_total_bytes, .stats = stats};
     c->conns = calloc((size_t)config->workers * config->slots, sizeof *c->conns);
     c->store = store_create(&limits);
-    if (!c->conns || !c->store || users_init(&c->users, config->max_users) < 0 ||
+    if (!c->conns || !c->store || users_init(&c->users, config->max_users, &c->prekey_memory) < 0 ||
         ml_dsa_verifier_init(&c->verifier) < 0 || control_json_init_reader(&c->reader) < 0) {
         control_destroy(c);
         return NULL;
@@ -79,10 +81,11 @@ void control_destroy(struct control *c)
     if (!c)
         return;
     for (uint32_t i = 0; i < c->users.count; i++)
-        prekeys_destroy(c->users.all[i].prekeys);
+        prekeys_destroy(&c->prekey_memory, c->users.all[i].prekeys);
     control_json_free_reader(&c->reader);
     ml_dsa_verifier_free(&c->verifier);
     users_free(&c->users);
+    assert(c->prekey_memory.used_bytes == 0);
     store_destroy(c->store);
     free(c->conns);
     free(c);

@@ -65,6 +65,7 @@ struct control_config {
     uint32_t outbox_bytes;     // told in hello
     uint32_t max_ttl_s;
     uint64_t store_total_bytes;
+    uint64_t prekey_total_bytes; // ML-DSA-65 identity keys included
 };
 
 struct control;

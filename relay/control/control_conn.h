@@ -10,6 +10,7 @@
 #include "control_error.h"
 #include "control_json.h"
 #include "ml_dsa_verifier.h"
+#include "prekey_memory.h"
 #include "store.h"
 #include "users.h"
 
@@ -41,6 +42,7 @@ struct control {
     struct stats *stats;
     struct store *store;
     struct control_conn *conns; // [worker × config.slots + slot]
+    struct prekey_memory prekey_memory;
     struct users users;
     struct ml_dsa_verifier verifier;
     struct control_json_reader reader;

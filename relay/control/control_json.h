@@ -9,13 +9,12 @@
 
 #include <yyjson.h>
 
+#include "relay/limits.h"
 #include "units.h"
 #include "users.h"
 
 // The largest id of a request: what every JSON implementation keeps exact (2^53 − 1).
 #define CONTROL_JSON_MAX_ID ((UINT64_C(1) << 53) - 1)
-// Room for the largest answer: the bundle of a hybrid user, 14 KB. A user list has 9 KB.
-#define CONTROL_JSON_TEXT_BYTES (16u * KIB)
 
 // Parses into memory reserved at start: the longest control message fits at its worst. Behind it
 // is room to write one value again.
@@ -65,7 +64,7 @@ NODISCARD bool control_json_copy_value(struct control_json_reader *r, yyjson_val
 // (asserted); what clients write freely comes in as JSON that yyjson has written.
 struct control_json_writer {
     uint32_t len;
-    char text[CONTROL_JSON_TEXT_BYTES];
+    char text[LIMIT_CONTROL_ANSWER_BYTES];
 };
 
 // `{"type":"<type>"`

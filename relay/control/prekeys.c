@@ -1,9 +1,9 @@
 // Prekeys: publish, hand out, tell when they run low. Control thread. Memory for them exists from a
-// user's first publication on and is as large as the stock.
+// user's first publication on, is as large as the stock, and comes out of one bound for all users.
 // Never hands out a one-time prekey twice: it leaves the stock before the answer is built. Never
-// stores a publication in part: it is read and given room whole before anything changes.
+// stores a publication in part: it is read and given room whole before anything changes, so that
+// while it is read the keys it replaces are still there, and counted.
 #include <assert.h>
-#include <stdlib.h>
 
 #include "ml_dsa_verifier.h"
 #include "prekeys.h"
@@ -22,6 +22,7 @@ struct one_time_prekey {
 // A key with its owner's signatures: the signed prekey, and KEM prekeys of both sorts.
 struct signed_key {
     uint32_t id;
+    uint16_t len;    // of bytes
     uint8_t bytes[]; // key, Ed25519 signature and, if the owner is hybrid, ML-DSA-65 signature
 };
 
@@ -33,10 +34,18 @@ struct kem_prekeys {
 
 struct prekeys {
     struct signed_key *signed_prekey; // NULL: none yet
-    struct kem_prekeys *kem;          // NULL until the first are published
+    struct kem_prekeys kem;
+    // stock[first … first + count) are there, oldest first, and nothing behind them: what is
+    // allocated ends with the newest. NULL without any.
     struct one_time_prekey *stock;
-    uint16_t first; // stock[first … first + count) are there, oldest first
+    uint16_t first;
     uint16_t count;
+};
+
+// Who publishes, and where the memory for it comes from.
+struct publisher {
+    struct user *user;
+    struct prekey_memory *memory;
 };
 
 // One publication. What is left in it at the end is freed.
@@ -52,26 +61,44 @@ void prekeys_write_counts(struct control_json_writer *w, const struct user *user
     const struct prekeys *p = user->prekeys;
 
     control_json_write_u64(w, "one_time_prekeys", p ? p->count : 0);
-    control_json_write_u64(w, "one_time_kem_prekeys", p && p->kem ? p->kem->count : 0);
+    control_json_write_u64(w, "one_time_kem_prekeys", p ? p->kem.count : 0);
 }
 
-static void free_kem_keys(struct kem_prekeys *kem)
+static struct signed_key *alloc_signed_key(struct prekey_memory *memory, size_t len)
+{
+    struct signed_key *key = prekey_memory_alloc(memory, sizeof *key + len);
+
+    if (key)
+        key->len = (uint16_t)len;
+    return key;
+}
+
+static void free_signed_key(struct prekey_memory *memory, struct signed_key *key)
+{
+    if (key)
+        prekey_memory_free(memory, key, sizeof *key + key->len);
+}
+
+static void free_kem_keys(struct prekey_memory *memory, struct kem_prekeys *kem)
 {
     for (uint32_t i = 0; i < kem->count; i++)
-        free(kem->one_time[i]);
-    free(kem->last_resort);
+        free_signed_key(memory, kem->one_time[i]);
+    free_signed_key(memory, kem->last_resort);
 }
 
-void prekeys_destroy(struct prekeys *prekeys)
+static void free_stock(struct prekey_memory *memory, struct prekeys *p)
+{
+    prekey_memory_free(memory, p->stock, (p->first + p->count) * sizeof *p->stock);
+}
+
+void prekeys_destroy(struct prekey_memory *memory, struct prekeys *prekeys)
 {
     if (!prekeys)
         return;
-    if (prekeys->kem)
-        free_kem_keys(prekeys->kem);
-    free(prekeys->kem);
-    free(prekeys->signed_prekey);
-    free(prekeys->stock);
-    free(prekeys);
+    free_kem_keys(memory, &prekeys->kem);
+    free_signed_key(memory, prekeys->signed_prekey);
+    free_stock(memory, prekeys);
+    prekey_memory_free(memory, prekeys, sizeof *prekeys);
 }
 
 // ---- publish ------------------------------------------------------------------------------------
@@ -101,19 +128,19 @@ static bool read_signatures(yyjson_val *object, bool is_hybrid, uint8_t *out)
                                    ML_DSA_65_SIGNATURE_BYTES) == CONTROL_JSON_FOUND;
 }
 
-static enum control_error read_signed_key(yyjson_val *object, const struct user *owner,
+static enum control_error read_signed_key(yyjson_val *object, const struct publisher *by,
                                           size_t key_bytes, struct signed_key **out)
 {
-    bool is_hybrid = owner->ml_dsa_65 != NULL;
-    size_t bytes =
-        key_bytes + SIGNATURE_BYTES + (is_hybrid ? ML_DSA_65_SIGNATURE_BYTES : (size_t)0);
-    struct signed_key *key = malloc(sizeof *key + bytes);
+    bool is_hybrid = by->user->ml_dsa_65 != NULL;
+    struct signed_key *key =
+        alloc_signed_key(by->memory, key_bytes + SIGNATURE_BYTES +
+                                         (is_hybrid ? ML_DSA_65_SIGNATURE_BYTES : (size_t)0));
 
     if (!key)
         return CONTROL_ERROR_RELAY_BUSY;
     if (!read_key(object, &key->id, key->bytes, key_bytes) ||
         !read_signatures(object, is_hybrid, key->bytes + key_bytes)) {
-        free(key);
+        free_signed_key(by->memory, key);
         return CONTROL_ERROR_BAD_MESSAGE;
     }
     *out = key;
@@ -122,14 +149,14 @@ static enum control_error read_signed_key(yyjson_val *object, const struct user 
 
 // The member of this name, if there is one.
 static enum control_error read_signed_member(yyjson_val *root, const char *name,
-                                             const struct user *owner, size_t key_bytes,
+                                             const struct publisher *by, size_t key_bytes,
                                              struct signed_key **out)
 {
     yyjson_val *object;
 
     switch (control_json_read_member(root, name, &object)) {
     case CONTROL_JSON_FOUND:
-        return read_signed_key(object, owner, key_bytes, out);
+        return read_signed_key(object, by, key_bytes, out);
     case CONTROL_JSON_ABSENT:
         return CONTROL_OK;
     default:
@@ -187,13 +214,13 @@ static enum control_error read_one_time_prekeys(yyjson_val *root, struct publica
     return CONTROL_OK;
 }
 
-static enum control_error read_kem_prekeys(yyjson_val *root, const struct user *owner,
+static enum control_error read_kem_prekeys(yyjson_val *root, const struct publisher *by,
                                            struct kem_prekeys *out)
 {
     yyjson_val *array, *element;
     size_t index, count;
     enum control_error error =
-        read_signed_member(root, "kem_prekey", owner, KEM_KEY_BYTES, &out->last_resort);
+        read_signed_member(root, "kem_prekey", by, KEM_KEY_BYTES, &out->last_resort);
 
     if (error == CONTROL_OK)
         error = read_stock(root, "one_time_kem_prekeys", LIMIT_ONE_TIME_KEM_PREKEYS, &array);
@@ -204,7 +231,7 @@ static enum control_error read_kem_prekeys(yyjson_val *root, const struct user *
         struct signed_key *key;
         bool is_known;
 
-        error = read_signed_key(element, owner, KEM_KEY_BYTES, &key);
+        error = read_signed_key(element, by, KEM_KEY_BYTES, &key);
         if (error != CONTROL_OK)
             return error;
         is_known = has_kem_id(out, key->id);
@@ -215,16 +242,16 @@ static enum control_error read_kem_prekeys(yyjson_val *root, const struct user *
     return CONTROL_OK;
 }
 
-static enum control_error read_publication(yyjson_val *root, const struct user *owner,
+static enum control_error read_publication(yyjson_val *root, const struct publisher *by,
                                            struct publication *out)
 {
     enum control_error error =
-        read_signed_member(root, "signed_prekey", owner, KEY_BYTES, &out->signed_prekey);
+        read_signed_member(root, "signed_prekey", by, KEY_BYTES, &out->signed_prekey);
 
     if (error == CONTROL_OK)
         error = read_one_time_prekeys(root, out);
     if (error == CONTROL_OK)
-        error = read_kem_prekeys(root, owner, &out->kem);
+        error = read_kem_prekeys(root, by, &out->kem);
     return error;
 }
 
@@ -254,92 +281,87 @@ static enum control_error check_kem(const struct kem_prekeys *kem, const struct 
     return CONTROL_OK;
 }
 
-// The stock made as large as what it will hold, the oldest at its front.
-static bool make_room(struct prekeys *p, uint32_t added)
+// The stock and what is added to it, in one piece; the only part of storing that can fail.
+static bool extend_stock(struct prekey_memory *memory, struct prekeys *p,
+                         const struct publication *publication)
 {
     struct one_time_prekey *stock;
 
-    if (added == 0)
+    if (publication->count == 0)
         return true;
-    if (p->first > 0) {
-        memmove(p->stock, p->stock + p->first, p->count * sizeof *p->stock);
-        p->first = 0;
-    }
-    stock = realloc(p->stock, (p->count + added) * sizeof *stock);
+    stock = prekey_memory_alloc(memory, (p->count + publication->count) * sizeof *stock);
     if (!stock)
         return false;
+    if (p->count > 0)
+        memcpy(stock, p->stock + p->first, p->count * sizeof *stock);
+    memcpy(stock + p->count, publication->one_time, publication->count * sizeof *stock);
+    free_stock(memory, p);
     p->stock = stock;
+    p->first = 0;
+    p->count = (uint16_t)(p->count + publication->count);
     return true;
 }
 
-static bool make_kem_room(struct prekeys *p, const struct kem_prekeys *added)
-{
-    if (p->kem || (added->count == 0 && !added->last_resort))
-        return true;
-    p->kem = calloc(1, sizeof *p->kem);
-    return p->kem != NULL;
-}
-
+// What was in `old` goes back in `newer`, to be freed there.
 static void replace(struct signed_key **old, struct signed_key **newer)
 {
+    struct signed_key *key = *old;
+
     if (!*newer)
         return;
-    free(*old);
     *old = *newer;
-    *newer = NULL;
+    *newer = key;
 }
 
-// Everything has its place already: nothing fails any more.
-static void store(struct prekeys *p, struct publication *publication)
+static enum control_error add(struct prekey_memory *memory, struct prekeys *p,
+                              struct publication *publication)
 {
-    struct kem_prekeys *added = &publication->kem;
+    struct kem_prekeys *kem = &p->kem, *added = &publication->kem;
+    enum control_error error = check_one_time(p, publication);
 
-    replace(&p->signed_prekey, &publication->signed_prekey);
-    if (publication->count > 0) {
-        memcpy(p->stock + p->count, publication->one_time, publication->count * sizeof *p->stock);
-        p->count = (uint16_t)(p->count + publication->count);
-    }
-    if (!p->kem)
-        return;
-    replace(&p->kem->last_resort, &added->last_resort);
-    memcpy(p->kem->one_time + p->kem->count, added->one_time,
-           added->count * sizeof *added->one_time);
-    p->kem->count += added->count;
-    added->count = 0;
-}
-
-static enum control_error add(struct user *user, struct publication *publication)
-{
-    struct prekeys *p = user->prekeys;
-    enum control_error error;
-
-    if (!p) {
-        p = calloc(1, sizeof *p);
-        if (!p)
-            return CONTROL_ERROR_RELAY_BUSY;
-        user->prekeys = p;
-    }
-    error = check_one_time(p, publication);
-    if (error == CONTROL_OK && p->kem)
-        error = check_kem(p->kem, &publication->kem);
+    if (error == CONTROL_OK)
+        error = check_kem(kem, added);
+    if (error == CONTROL_OK && !extend_stock(memory, p, publication))
+        error = CONTROL_ERROR_RELAY_BUSY;
     if (error != CONTROL_OK)
         return error;
-    if (!make_room(p, publication->count) || !make_kem_room(p, &publication->kem))
-        return CONTROL_ERROR_RELAY_BUSY;
-    store(p, publication);
+    replace(&p->signed_prekey, &publication->signed_prekey);
+    replace(&kem->last_resort, &added->last_resort);
+    memcpy(kem->one_time + kem->count, added->one_time, added->count * sizeof *added->one_time);
+    kem->count += added->count;
+    added->count = 0;
     return CONTROL_OK;
+}
+
+// A user's first publication makes the record, unless it is refused.
+static enum control_error store(const struct publisher *by, struct publication *publication)
+{
+    struct prekeys *p = by->user->prekeys;
+    enum control_error error;
+
+    if (!p)
+        p = prekey_memory_alloc(by->memory, sizeof *p);
+    if (!p)
+        return CONTROL_ERROR_RELAY_BUSY;
+    error = add(by->memory, p, publication);
+    if (error == CONTROL_OK)
+        by->user->prekeys = p;
+    else if (!by->user->prekeys)
+        prekeys_destroy(by->memory, p);
+    return error;
 }
 
 enum control_error prekeys_publish(struct control *c, struct control_conn *conn,
                                    const struct control_request *request)
 {
     struct publication publication = {.signed_prekey = NULL, .count = 0};
-    enum control_error error = read_publication(request->root, conn->user, &publication);
+    struct publisher by = {.user = conn->user, .memory = &c->prekey_memory};
+    enum control_error error = read_publication(request->root, &by, &publication);
 
     if (error == CONTROL_OK)
-        error = add(conn->user, &publication);
-    free(publication.signed_prekey);
-    free_kem_keys(&publication.kem);
+        error = store(&by, &publication);
+    free_signed_key(by.memory, publication.signed_prekey);
+    free_kem_keys(by.memory, &publication.kem);
     if (error != CONTROL_OK)
         return error;
     stats_bump(c->stats, STATS_prekeys_published);
@@ -390,14 +412,15 @@ static bool read_suite(yyjson_val *root, bool *is_pqxdh)
 }
 
 // The oldest of the stock, out of it for good.
-static void take_one_time(struct prekeys *p, struct one_time_prekey *out)
+static void take_one_time(struct prekey_memory *memory, struct prekeys *p,
+                          struct one_time_prekey *out)
 {
     out->id = 0;
     if (p->count == 0)
         return;
     *out = p->stock[p->first++];
     if (--p->count == 0) {
-        free(p->stock);
+        free_stock(memory, p);
         p->stock = NULL;
         p->first = 0;
     }
@@ -417,20 +440,20 @@ static struct signed_key *take_kem(struct kem_prekeys *kem, bool *is_one_time)
     return oldest;
 }
 
-static void take(struct user *owner, bool is_pqxdh, struct bundle *out)
+static void take(struct prekey_memory *memory, struct user *owner, bool is_pqxdh,
+                 struct bundle *out)
 {
     *out = (struct bundle){.owner = owner};
-    take_one_time(owner->prekeys, &out->one_time);
+    take_one_time(memory, owner->prekeys, &out->one_time);
     if (is_pqxdh)
-        out->kem = take_kem(owner->prekeys->kem, &out->kem_is_one_time);
+        out->kem = take_kem(&owner->prekeys->kem, &out->kem_is_one_time);
 }
 
 static bool has_prekeys(const struct user *user, bool is_pqxdh)
 {
     const struct prekeys *p = user->prekeys;
 
-    return p && p->signed_prekey &&
-           (!is_pqxdh || (p->kem && (p->kem->count > 0 || p->kem->last_resort)));
+    return p && p->signed_prekey && (!is_pqxdh || p->kem.count > 0 || p->kem.last_resort);
 }
 
 // Members of an object that the caller has opened.
@@ -480,7 +503,7 @@ static void tell_low(struct control *c, const struct bundle *bundle)
 {
     const struct user *owner = bundle->owner;
     bool low = bundle->one_time.id != 0 && owner->prekeys->count + 1 == LIMIT_PREKEYS_LOW;
-    bool kem_low = bundle->kem_is_one_time && owner->prekeys->kem->count + 1 == LIMIT_PREKEYS_LOW;
+    bool kem_low = bundle->kem_is_one_time && owner->prekeys->kem.count + 1 == LIMIT_PREKEYS_LOW;
 
     if (!(low || kem_low) || !owner->conn)
         return;
@@ -521,13 +544,13 @@ enum control_error prekeys_get_bundle(struct control *c, struct control_conn *co
     if (!has_prekeys(owner, is_pqxdh))
         return CONTROL_ERROR_NO_PREKEYS;
 
-    take(owner, is_pqxdh, &bundle);
+    take(&c->prekey_memory, owner, is_pqxdh, &bundle);
     count(c->stats, &bundle);
     control_conn_begin_answer(c, request, "bundle");
     write_bundle(&c->writer, &bundle);
     control_conn_send(c, conn);
     tell_low(c, &bundle);
     if (bundle.kem_is_one_time)
-        free(bundle.kem);
+        free_signed_key(&c->prekey_memory, bundle.kem);
     return CONTROL_OK;
 }

@@ -8,7 +8,7 @@
 
 // How many of each one-time sort are in stock.
 void prekeys_write_counts(struct control_json_writer *w, const struct user *user);
-void prekeys_destroy(struct prekeys *prekeys);
+void prekeys_destroy(struct prekey_memory *memory, struct prekeys *prekeys);
 
 // Errors: BAD_MESSAGE, TOO_MANY_PREKEYS, RELAY_BUSY; nothing is stored then.
 enum control_error prekeys_publish(struct control *c, struct control_conn *conn,

@@ -8,7 +8,7 @@
 
 static const char mailbox_label[] = "sealpost.v1 mailbox";
 
-int users_init(struct users *u, uint32_t max)
+int users_init(struct users *u, uint32_t max, struct prekey_memory *memory)
 {
     memset(u, 0, sizeof *u);
     // Touched user by user: a million free places cost address space only.
@@ -21,13 +21,14 @@ int users_init(struct users *u, uint32_t max)
         return -ENOMEM;
     }
     u->max = max;
+    u->memory = memory;
     return 0;
 }
 
 void users_free(struct users *u)
 {
     for (uint32_t i = 0; i < u->count; i++)
-        free(u->all[i].ml_dsa_65);
+        prekey_memory_free(u->memory, u->all[i].ml_dsa_65, ML_DSA_65_KEY_BYTES);
     keyed_table_free(&u->by_ed25519);
     keyed_table_free(&u->by_mailbox);
     keyed_table_free(&u->by_name);
@@ -134,7 +135,7 @@ struct user *users_add(struct users *u, const struct user_name *name,
         return NULL;
     user = &u->all[u->count];
     if (identity->ml_dsa_65) {
-        user->ml_dsa_65 = malloc(ML_DSA_65_KEY_BYTES);
+        user->ml_dsa_65 = prekey_memory_alloc(u->memory, ML_DSA_65_KEY_BYTES);
         if (!user->ml_dsa_65)
             return NULL;
         memcpy(user->ml_dsa_65, identity->ml_dsa_65, ML_DSA_65_KEY_BYTES);

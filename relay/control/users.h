@@ -9,6 +9,7 @@
 
 #include "keyed_table.h"
 #include "ml_dsa_verifier.h"
+#include "prekey_memory.h"
 #include "relay/limits.h"
 #include "units.h"
 #include "wire.h"
@@ -46,13 +47,14 @@ struct users {
     struct user *all; // in the order of registration
     uint32_t count;
     uint32_t max;
+    struct prekey_memory *memory; // borrowed; ML-DSA-65 keys come from it
     struct keyed_table by_name;
     struct keyed_table by_mailbox;
     struct keyed_table by_ed25519;
 };
 
 // Errors: -ENOMEM.
-NODISCARD int users_init(struct users *u, uint32_t max);
+NODISCARD int users_init(struct users *u, uint32_t max, struct prekey_memory *memory);
 void users_free(struct users *u);
 
 // Whether these bytes are a name: 1 … 32 of `a-z 0-9 . _ -`; then `out` holds it.
@@ -70,7 +72,7 @@ struct user *users_find_name(const struct users *u, const struct user_name *name
 struct user *users_find_mailbox(const struct users *u, const uint8_t mailbox[WIRE_MAILBOX_BYTES]);
 struct user *users_find_ed25519(const struct users *u, const uint8_t key[USER_ED25519_BYTES]);
 // Pin a new name to an identity. Neither name nor mailbox nor Ed25519 key may be there already.
-// Errors: NULL when the table is full or memory is short.
+// Errors: NULL when the table or the memory for keys is full, or memory is short.
 NODISCARD struct user *users_add(struct users *u, const struct user_name *name,
                                  const struct user_identity *identity);
 

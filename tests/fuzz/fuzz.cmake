@@ -28,6 +28,11 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/common/ws_mask_avx512.c
   PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/aead_avx512.c PROPERTIES COMPILE_OPTIONS
   "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-maes;-mpclmul;-mvaes;-mvpclmulqdq")
+set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/hash_avx512.c
+  ${PROJECT_SOURCE_DIR}/crypto/sha256_avx512.c PROPERTIES COMPILE_OPTIONS
+  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl")
+set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/sha256_ni.c PROPERTIES COMPILE_OPTIONS
+  "-mavx512f;-mavx512vl;-msha")
 
 sealpost_fuzzer(wire_decode_envelope common/wire.c)
 sealpost_fuzzer(ws_decode_header common/ws.c common/ws_mask.c common/ws_mask_avx2.c
@@ -40,13 +45,19 @@ target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPE
 sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
-sealpost_fuzzer(sp_initial_open crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
-  crypto/agreement.c crypto/cpu_dispatch.c crypto/curve25519.c crypto/curve25519_portable.c
-  crypto/hash_portable.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/initial.c
-  crypto/initiate.c crypto/ml_dsa.c crypto/ml_kem.c crypto/pq_key.c crypto/respond.c
-  crypto/sealed_message.c crypto/session.c crypto/signatures.c crypto/skipped.c crypto/window.c)
-target_include_directories(fuzz_sp_initial_open PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
-target_link_libraries(fuzz_sp_initial_open PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
+# What a session stands on, every tier of it: the table in init.c names them all.
+set(SEALPOST_FUZZ_SESSION crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
+  crypto/cpu_dispatch.c crypto/curve25519.c crypto/curve25519_portable.c crypto/hash_avx512.c
+  crypto/hash_portable.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/ml_dsa.c
+  crypto/ml_kem.c crypto/pq_key.c crypto/sealed_message.c crypto/session.c crypto/sha256_avx512.c
+  crypto/sha256_lanes.c crypto/sha256_ni.c crypto/skipped.c crypto/window.c)
+sealpost_fuzzer(sp_initial_open ${SEALPOST_FUZZ_SESSION} crypto/agreement.c crypto/initial.c
+  crypto/initiate.c crypto/respond.c crypto/signatures.c)
+sealpost_fuzzer(sp_session_open ${SEALPOST_FUZZ_SESSION})
+foreach(name sp_initial_open sp_session_open)
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
+  target_link_libraries(fuzz_${name} PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
+endforeach()
 
 sealpost_fuzzer(sp_bundle_decode_text crypto/bundle_text.c)
 target_include_directories(fuzz_sp_bundle_decode_text PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
@@ -55,8 +66,8 @@ target_link_libraries(fuzz_sp_bundle_decode_text PRIVATE PkgConfig::SODIUM)
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
   relay/control/keyed_table.c relay/control/ml_dsa_verifier.c relay/control/offline.c
-  relay/control/prekeys.c relay/control/presence.c relay/control/store_memory.c
-  relay/control/users.c relay/stats.c common/wire.c)
+  relay/control/prekey_memory.c relay/control/prekeys.c relay/control/presence.c
+  relay/control/store_memory.c relay/control/users.c relay/stats.c common/wire.c)
 target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(fuzz_control_handle_event PRIVATE
   PkgConfig::OPENSSL PkgConfig::YYJSON PkgConfig::SODIUM)

@@ -301,7 +301,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                     .bundle_rate_per_s = 50,
                                     .bundle_burst = 100,
                                     .max_ttl_s = 60,
-                                    .store_total_bytes = 32 * KIB};
+                                    .store_total_bytes = 32 * KIB,
+                                    .prekey_total_bytes = 32 * KIB};
     struct control_ops ops = {.act = act, .attach = attach, .detach = detach};
     uint64_t now_ns = NS_PER_S;
     struct control *c = control_create(&config, &ops, &stats);

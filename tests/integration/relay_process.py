@@ -14,6 +14,8 @@ import time
 BIN_DIR = os.environ.get("SEALPOST_BIN_DIR", "")
 # Nothing takes this long unless it hangs; sanitizer builds on a busy machine are slow.
 PATIENCE_S = 30
+# The least that --outbox-bytes takes.
+OUTBOX_MIN_BYTES = 147456
 
 os.environ.setdefault("TSAN_OPTIONS", "suppressions=" +
                       os.path.join(os.path.dirname(os.path.abspath(__file__)), "tsan.supp"))

@@ -74,7 +74,7 @@ def _exchange(private, public):
 
 class Identity:
     """One user's keys. `publish(n)` makes prekeys and the message that publishes them. A hybrid
-    one has an ML-DSA-65 key, too; KEM prekeys are random bytes, for a relay that never uses them.
+    one has an ML-DSA-65 key, too.
     """
 
     def __init__(self, name=None, hybrid=False):
@@ -130,6 +130,8 @@ class Identity:
         return key
 
     def make_kem_prekey(self, number):
+        """What the relay takes for one, truly signed: 1,184 random bytes instead of an ML-KEM-768
+        key, which nobody can encapsulate to. The relay stores them and never looks inside."""
         public = os.urandom(1184)
         return self._sign_key(number, public, b"\x0c" + public)
 

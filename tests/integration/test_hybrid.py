@@ -5,8 +5,9 @@ import threading
 
 import pytest
 
-from raw_ws import TEXT, RawSocket, encode_frame, trusting
-from sealpost_client import Client, Identity, encode64
+from raw_ws import BINARY, TEXT, RawSocket, encode_frame, trusting
+from relay_process import OUTBOX_MIN_BYTES
+from sealpost_client import DURABLE, Client, Identity, encode64, encode_envelope
 from test_login import refuse
 
 PQXDH = {"type": "get_bundle", "suite": "pqxdh"}
@@ -164,6 +165,63 @@ async def test_stock_of_kem_prekeys_is_bounded(relay, identity):
     answer = await client.ask(identity.login(client.challenge))
     assert answer["one_time_kem_prekeys"] == 20
     await client.close()
+
+
+async def test_memory_for_keys_is_bounded(start_relay):
+    """1 MiB: full after some 40 users with 27 KB each, for hybrid registrations too, until a
+    hand-out makes room."""
+    relay = start_relay("--workers", 1, "--prekey-mib", 1, "--bundle-rate", 0)
+    owner = Identity()
+    client = await Client.open(relay.url(), owner)
+    keys = [{**owner.make_kem_prekey(1), "id": n} for n in range(1, 21)]
+    assert (await client.ask(owner.publish(0)))["type"] == "published"
+    clients, answer = [client], {}
+    while answer.get("code") != "relay_busy":
+        assert len(clients) < 50
+        clients.append(await Client.open(relay.url(), Identity()))
+        answer = await clients[-1].ask({"type": "publish_prekeys", "one_time_kem_prekeys": keys})
+    # What is left takes single ones, which are smaller than an ML-DSA-65 key.
+    for key in keys:
+        answer = await client.ask({"type": "publish_prekeys", "one_time_kem_prekeys": [key]})
+        if answer.get("code") == "relay_busy":
+            break
+    assert answer["code"] == "relay_busy"
+    hybrid = Identity(hybrid=True)
+    refused = await Client.connect(relay.url())
+    answer = await refused.ask(hybrid.register(refused.challenge))
+    assert answer["code"] == "relay_full" and await refused.closed() == 1013
+    # Three KEM prekeys of the one hold more than the ML-DSA-65 key of the other.
+    for _ in range(3):
+        assert (await client.ask({**PQXDH, "name": owner.name}))["kem_prekey"]["one_time"]
+    clients.append(await Client.open(relay.url(), hybrid))
+    for one in clients:
+        await one.close()
+    stats = relay.stop()
+    assert stats["login_relay_full"] == 1 and stats["prekey_memory_full"] == 3
+    assert 2**20 - 10000 < stats["prekey_memory_bytes"] <= 2**20
+
+
+def test_least_outbox_holds_what_a_login_brings(start_relay):
+    """A reader with a small window is not closed for what the relay sends it of its own accord,
+    and one answer, the largest, beside it."""
+    relay = start_relay("--workers", 1, "--outbox-bytes", OUTBOX_MIN_BYTES)
+    owner, reader = Identity(hybrid=True), Identity()
+    publisher = RawSocket(relay.address()).join(owner)
+    publisher.ask({**owner.publish(1), "kem_prekey": owner.make_kem_prekey(1)})
+    RawSocket(relay.address()).join(reader).close()
+    relay.await_stats(lambda s: s["connections_closed"] == 1)  # or it is delivered to already
+    window = [encode_envelope(reader.mailbox, bytes(65488), flags=DURABLE) for _ in range(2)]
+    for envelope in window:
+        publisher.send_frame(BINARY, envelope)
+        publisher.receive_json("accepted")
+    client = RawSocket(relay.address(), receive_buffer=4096).join(reader)
+    client.send_json({**PQXDH, "name": owner.name})
+    relay.await_stats(lambda s: s["store_delivered"] == 2 and s["bundles_pqxdh"] == 1)
+    assert [client.receive_envelope() for _ in window] == window
+    assert client.receive_json("bundle")["name"] == owner.name
+    client.close()
+    publisher.close()
+    assert relay.stop()["closed_outbox_full"] == 0
 
 
 async def test_publication_over_the_limit_of_a_message_is_cut_off(relay):

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from relay_process import PATIENCE_S, binary
+from relay_process import OUTBOX_MIN_BYTES, PATIENCE_S, binary
 from test_tls import make_certificate
 
 WS, WSS = "ws://127.0.0.1:0", "wss://127.0.0.1:0"
@@ -33,9 +33,10 @@ def refused(*options, before=None):
 
 
 NUMBERS = {"--workers": (1, 64), "--connections": (1, 65536), "--min-wait": (0, 1000),
-           "--outbox-bytes": (4096, 67108864), "--max-users": (1, 1000000),
+           "--outbox-bytes": (OUTBOX_MIN_BYTES, 67108864), "--max-users": (1, 1000000),
            "--bundle-rate": (0, 1000000), "--max-ttl": (1, 31622400),
-           "--store-mib": (1, 1048576), "--login-timeout": (0, 86400000),
+           "--store-mib": (1, 1048576), "--prekey-mib": (1, 1048576),
+           "--login-timeout": (0, 86400000),
            "--write-timeout": (100, 3600000), "--drain": (0, 3600000)}
 
 
@@ -200,6 +201,7 @@ def test_help_and_version():
     for option in [*NUMBERS, "--listen", "--stats", "--echo", "--tls-certificate", "--tls-key",
                    "--tls-certificate-out", "--pin"]:
         assert option in out.stdout
+    assert f"at least {OUTBOX_MIN_BYTES}" in " ".join(out.stdout.split())
     assert run("--version").stdout.startswith("sealpost-relay ")
 
 

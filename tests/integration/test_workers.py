@@ -10,7 +10,7 @@ import time
 import pytest
 
 from raw_ws import BINARY, CLOSE, PING, PONG, TEXT, RawSocket, encode_frame, trusting
-from relay_process import eventually
+from relay_process import OUTBOX_MIN_BYTES
 from sealpost_client import (DURABLE, Client, Identity, decode64, encode64, encode_envelope,
                              message_id_of)
 
@@ -163,7 +163,9 @@ def test_parked_control_thread_is_woken(two_workers):
 
 
 def test_refusals_come_back_across_workers(start_relay):
-    relay = start_relay("--workers", 2, "--outbox-bytes", 65536)
+    # The reader is to stay however slowly the senders get their turn.
+    relay = start_relay("--workers", 2, "--outbox-bytes", OUTBOX_MIN_BYTES, "--write-timeout",
+                        300000)
     senders = [join(relay) for _ in range(12)]
     reader = join(relay, receive_buffer=4096)
     busy = 0
@@ -181,18 +183,15 @@ def test_refusals_come_back_across_workers(start_relay):
                 busy += 1
                 message = sender.receive_json()
     reader.close()
+    # Until then a small envelope may find room where a large one did not, and is not answered.
+    relay.await_stats(lambda s: s["connections_closed"] == 1)
     for sender in senders:
-
-        def refused(sender=sender):
-            envelope = encode_envelope(reader.identity.mailbox, b"x")
-            sender.send_frame(BINARY, envelope)
-            answer = sender.receive_json("error")
-            while decode64(answer["message_id"]) != message_id_of(envelope):
-                answer = sender.receive_json("error")  # busy, from before
-            return answer["code"] == "recipient_absent"
-
-        eventually(refused)
-    for sender in senders:
+        envelope = encode_envelope(reader.identity.mailbox, b"x")
+        sender.send_frame(BINARY, envelope)
+        answer = sender.receive_json("error")
+        while decode64(answer["message_id"]) != message_id_of(envelope):
+            answer = sender.receive_json("error")  # from before
+        assert answer["code"] == "recipient_absent"
         sender.close()
 
 

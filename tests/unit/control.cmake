@@ -2,7 +2,7 @@
 # allocations fail on demand.
 sealpost_unit_test(users sealpost_control)
 sealpost_unit_test(store_memory sealpost_control)
-foreach(name auth control offline prekeys prekeys_kem presence)
+foreach(name auth control offline prekey_memory prekeys prekeys_kem presence)
   sealpost_unit_test(${name} sealpost_control)
   target_sources(test_${name} PRIVATE unit/control_fake.c)
   target_link_options(test_${name} PRIVATE

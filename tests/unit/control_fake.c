@@ -151,7 +151,8 @@ struct control_config fake_config(void)
                                    .login_timeout_ms = 30000,
                                    .outbox_bytes = 262144,
                                    .max_ttl_s = LIMIT_TTL_S,
-                                   .store_total_bytes = 64 * MIB};
+                                   .store_total_bytes = 64 * MIB,
+                                   .prekey_total_bytes = LIMIT_PREKEY_TOTAL_BYTES};
 }
 
 struct fake *fake_start(const struct control_config *config)

@@ -34,7 +34,10 @@ endforeach()
 # What fails only when the provider or the kernel does: these tests stand in between.
 target_link_options(test_aead PRIVATE -Wl,--wrap=EVP_CipherFinal_ex,--wrap=EVP_CIPHER_CTX_new
   -Wl,--wrap=EVP_CipherInit_ex2,--wrap=aligned_alloc)
+target_link_options(test_ed25519_verify_avx512 PRIVATE -Wl,--wrap=sp_sha512_avx512)
 target_link_options(test_identity PRIVATE -Wl,--wrap=calloc,--wrap=EVP_PKEY_generate)
+target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512
+  -Wl,--wrap=sp_cpu_has_avx2,--wrap=sp_cpu_has_aesni)
 target_link_options(test_initial PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_ml_dsa_sign_batch)
 target_link_options(test_initiate PRIVATE -Wl,--wrap=sp_random,--wrap=sp_hkdf_sha256_batch
   -Wl,--wrap=sp_wipe)
@@ -49,9 +52,6 @@ target_link_options(test_respond PRIVATE -Wl,--wrap=sp_hkdf_sha256_batch
   -Wl,--wrap=sp_ml_kem_decapsulate_batch,--wrap=sp_wipe)
 target_link_options(test_ratchet PRIVATE -Wl,--wrap=calloc)
 target_link_options(test_session_epoch PRIVATE -Wl,--wrap=malloc,--wrap=sp_aead_key_init)
-target_link_options(test_ed25519_verify_avx512 PRIVATE -Wl,--wrap=sp_sha512_avx512)
-target_link_options(test_init PRIVATE -Wl,--wrap=getrandom,--wrap=sp_cpu_has_avx512
-  -Wl,--wrap=sp_cpu_has_avx2,--wrap=sp_cpu_has_aesni)
 target_link_options(test_session PRIVATE -Wl,--wrap=sp_aead_seal_batch,--wrap=sp_aead_open_batch
   -Wl,--wrap=sp_aead_key_init)
 
@@ -66,3 +66,5 @@ add_test(NAME unit.x3dh_package COMMAND ${SEALPOST_PYTHON3}
 set_tests_properties(unit.vectors unit.x3dh_vectors unit.x3dh_package
   PROPERTIES TIMEOUT 60 LABELS unit)
 set_tests_properties(unit.x3dh_package PROPERTIES SKIP_RETURN_CODE 77)
+# A million iterations of X25519.
+set_tests_properties(unit.x25519 PROPERTIES TIMEOUT 300)

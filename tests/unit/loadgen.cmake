@@ -1,4 +1,8 @@
-foreach(name arena downlink exit_code ledger options persona plan pulse report tally target user_control
-    verdict)
+foreach(name arena downlink exit_code handshake handshake_faults ledger options persona plan pulse
+    report tally target user_control verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
+endforeach()
+
+foreach(name handshake handshake_faults)
+  sealpost_tier_test(${name} portable)
 endforeach()

@@ -35,6 +35,7 @@ struct parties {
     struct sp_respond_job respond;
     uint8_t initiator_ml_dsa_65[SP_ML_DSA_PUBLIC_BYTES];
     struct sp_session a_session, b_session;
+    const uint8_t *answer_id;               // of B, NULL: drawn
     uint8_t message[PARTIES_MESSAGE_BYTES]; // of A
     size_t overhead_bytes, message_len;
 };
@@ -238,6 +239,7 @@ static inline void parties_init_session(struct parties *p, bool initiator)
         .remote = sp_identity_public(initiator ? &p->b : &p->a),
         .mode = p->kind & PARTIES_RATCHET ? SP_SESSION_RATCHET : SP_SESSION_COUNTER,
         .skipped_max = 10,
+        .answer_id = p->answer_id,
         .result = -1,
     };
     sp_session_free(job.session);

@@ -15,7 +15,8 @@
 struct session_pair {
     uint8_t identity_a[32], identity_b[32];
     struct sp_handshake handshake;
-    struct sp_session a, b; // A is the initiator
+    const uint8_t *answer_id; // NULL: drawn
+    struct sp_session a, b;   // A is the initiator
 };
 
 static inline void pair_random_handshake(struct session_pair *p, enum sp_suite suite)
@@ -42,6 +43,7 @@ static inline void pair_make_jobs(struct session_pair *p, enum sp_session_mode m
     jobs[1] = jobs[0];
     jobs[1].session = &p->b;
     jobs[1].initiator = false;
+    jobs[1].answer_id = p->answer_id;
     jobs[1].local = jobs[0].remote;
     jobs[1].remote = jobs[0].local;
 }

@@ -248,11 +248,11 @@ Test(sp_initial_seal_batch, leads_to_the_sessions_of_the_vectors)
         const uint8_t *chains = vector_bytes(&v, "ratchet_keys");
         parties_free(&p);
         parties_load(&p, &v);
+        p.answer_id = vector_bytes(&v, "id_ba");
         parties_shake_hands(&p);
         cr_assert_arr_eq(p.a_session.sending.id, keys + 64, 8);
-        cr_assert_arr_eq(p.b_session.sending.id, keys + 72, 8);
-        cr_assert_arr_eq(p.a_session.sending.secret, keys + 80, 32);
-        cr_assert_arr_eq(p.b_session.sending.secret, keys + 112, 32);
+        cr_assert_arr_eq(p.a_session.receiving.secret, keys + 32, 32);
+        cr_assert_arr_eq(p.a_session.sending.secret, keys + 72, 32);
         expect_session_message(&p.a_session, &p.b_session, &v, "session_text", "session");
         expect_session_message(&p.b_session, &p.a_session, &v, "reply_text", "reply");
         cr_assert_eq(sp_session_rekey(&p.a_session), 0);
@@ -260,9 +260,9 @@ Test(sp_initial_seal_batch, leads_to_the_sessions_of_the_vectors)
                                "session_next_epoch");
         p.kind |= PARTIES_RATCHET;
         parties_shake_hands(&p);
-        cr_assert_arr_eq(p.b_session.sending.secret, chains + 32, 32);
-        cr_assert_arr_eq(p.b_session.sending.id, chains + 72, 8);
+        cr_assert_arr_eq(p.a_session.receiving.secret, chains + 32, 32);
         expect_session_message(&p.a_session, &p.b_session, &v, "session_text", "session_ratchet");
+        expect_session_message(&p.b_session, &p.a_session, &v, "reply_text", "reply_ratchet");
     }
     fclose(in);
     cr_assert_eq(count, 5);
@@ -574,5 +574,48 @@ Test(sp_initial_open_batch, keeps_one_time_secrets_of_what_does_not_open)
         expect_text();
         cr_assert_eq(open_and_destroy(), SP_SESSION_REPLAY);
         expect_secrets(true);
+    }
+}
+
+// A relay that delivers a message twice may have both in one batch: both handshakes come out well
+// before the first of them is opened.
+Test(sp_initial_open_batch, takes_one_time_secrets_once_in_a_batch)
+{
+    const struct {
+        unsigned kind;
+        bool has_secret, has_kem_key;
+    } cases[] = {{PARTIES_ONE_TIME, true, false},
+                 {PARTIES_ONE_TIME | PARTIES_RATCHET, true, false},
+                 {PARTIES_PQXDH, false, true},
+                 {PARTIES_PQXDH | PARTIES_ONE_TIME | PARTIES_RATCHET, true, true}};
+    for (size_t c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+        static struct parties replayed[MANY];
+        static uint8_t texts[MANY][PARTIES_TEXT_BYTES];
+        struct sp_initial_open_job jobs[MANY];
+        begin(cases[c].kind);
+        for (size_t i = 0; i < MANY; i++) {
+            replayed[i] = p;
+            memset(&replayed[i].b_session, 0, sizeof(replayed[i].b_session));
+            parties_init_session(&replayed[i], false);
+            memset(texts[i], 0xAA, PARTIES_TEXT_BYTES);
+            jobs[i] = (struct sp_initial_open_job){
+                .session = &replayed[i].b_session,
+                .in = p.message,
+                .len = p.message_len,
+                .out = texts[i],
+                .one_time_prekey_secret = cases[c].has_secret ? p.one_time_prekey_secret : NULL,
+                .one_time_kem_key = cases[c].has_kem_key ? &p.kem_key : NULL,
+                .result = 1,
+            };
+        }
+        sp_initial_open_batch(jobs, MANY);
+        cr_assert_eq(jobs[0].result, 0);
+        cr_assert_arr_eq(texts[0], PARTIES_TEXT, PARTIES_TEXT_BYTES);
+        for (size_t i = 1; i < MANY; i++) {
+            cr_assert_eq(jobs[i].result, SP_SESSION_REPLAY, "case %zu: %d", c, jobs[i].result);
+            cr_assert(vector_is_zero(texts[i], PARTIES_TEXT_BYTES));
+        }
+        for (size_t i = 0; i < MANY; i++)
+            sp_session_free(&replayed[i].b_session);
     }
 }

@@ -122,6 +122,14 @@ Test(persona, one_time_kem_prekeys_are_used_once)
     cr_assert_null(persona_find_kem(&hybrid, 99, &room));
 }
 
+Test(persona, find_kem_without_last_resort)
+{
+    struct sp_ml_kem_key room = {NULL};
+
+    cr_assert_eq(persona_make_prekeys(&hybrid, SP_SUITE_X3DH, 8), 0);
+    cr_assert_null(persona_find_kem(&hybrid, PERSONA_LAST_RESORT_ID, &room));
+}
+
 Test(persona, one_time_prekeys_are_used_once)
 {
     uint8_t keys[8][32], public_key[1][32];

@@ -91,6 +91,7 @@ Test(report, format_json_has_every_member)
         "/handshakes/count",
         "/handshakes/per_s",
         "/handshakes/without_one_time",
+        "/handshakes/last_resort_kem",
         "/delivery/expected",
         "/delivery/received",
         "/delivery/lost",
@@ -110,7 +111,9 @@ Test(report, format_json_has_every_member)
         "/latency_us/seal/p99_99",
         "/latency_us/open/mean",
         "/latency_us/tls_handshake/max",
-        "/latency_us/x3dh/count",
+        "/latency_us/handshake/count",
+        "/latency_us/initiate/p50",
+        "/latency_us/respond/p99",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
@@ -185,6 +188,35 @@ Test(report, format_json_nothing_measured)
     cr_assert_eq(yyjson_get_real(at("/messages/per_s")), 0);
     cr_assert_str_eq(yyjson_get_str(at("/run/failure")), "cannot connect");
     cr_assert_eq(yyjson_get_int(at("/exit_code")), 113);
+}
+
+static void summarise(char *text, size_t cap)
+{
+    FILE *f = fmemopen(text, cap, "w");
+
+    cr_assert_not_null(f);
+    report_print_summary(&out, f);
+    fclose(f);
+}
+
+Test(report, print_summary_names_the_cryptography)
+{
+    char text[4096], line[128];
+
+    o.mode = OPTIONS_HANDSHAKE;
+    out.tally.handshakes_with_last_resort = 3;
+    snprintf(line, sizeof line, "  cryptography   %s; suite pqxdh, auth hybrid, session ratchet\n",
+             sp_tier());
+    summarise(text, sizeof text);
+    cr_assert(strstr(text, line), "'%s'", text);
+    cr_assert(strstr(text, "3 with the last-resort KEM prekey"), "'%s'", text);
+    o.suite = SP_SUITE_X3DH;
+    o.is_hybrid = false;
+    o.session = SP_SESSION_COUNTER;
+    snprintf(line, sizeof line, "  cryptography   %s\n", sp_tier());
+    summarise(text, sizeof text);
+    cr_assert(strstr(text, line), "'%s'", text);
+    cr_assert_null(strstr(text, "last-resort"), "'%s'", text);
 }
 
 Test(report, write_json_and_summary)

@@ -304,6 +304,17 @@ Test(sp_handshake_respond_batch, refuses_secrets_that_do_not_fit_the_message)
     expect_refused(SP_HANDSHAKE_PREKEY);
 }
 
+// What sp_initial_open_batch has destroyed is no secret any more.
+Test(sp_handshake_respond_batch, refuses_one_time_secrets_that_were_used)
+{
+    begin(PARTIES_PQXDH | PARTIES_ONE_TIME);
+    sp_wipe(p.one_time_prekey_secret, sizeof(p.one_time_prekey_secret));
+    expect_refused(SP_HANDSHAKE_PREKEY);
+    begin(PARTIES_PQXDH);
+    sp_ml_kem_key_free(&p.kem_key);
+    expect_refused(SP_HANDSHAKE_PREKEY);
+}
+
 // ---- messages -----------------------------------------------------------------------------------
 
 Test(sp_handshake_respond_batch, refuses_every_truncation)

@@ -4,6 +4,9 @@
 
 #include "relay/control/users.h"
 
+static struct stats stats;
+static struct prekey_memory memory = {.max_bytes = 100 * MIB, .stats = &stats};
+
 static void name_of(struct user_name *out, const char *text)
 {
     cr_assert(users_parse_name(out, text, strlen(text)), "%s", text);
@@ -68,7 +71,7 @@ Test(users, add_and_find_many)
     char text[16];
 
     cr_assert_eq(sodium_init() < 0, 0);
-    cr_assert_eq(users_init(&users, COUNT), 0);
+    cr_assert_eq(users_init(&users, COUNT, &memory), 0);
     for (uint32_t i = 0; i < COUNT; i++) {
         snprintf(text, sizeof text, "user%u", i);
         name_of(&name, text);
@@ -108,7 +111,7 @@ Test(users, has_identity_compares_both_keys)
     struct user *user;
 
     cr_assert_eq(sodium_init() < 0, 0);
-    cr_assert_eq(users_init(&users, 2), 0);
+    cr_assert_eq(users_init(&users, 2, &memory), 0);
     name_of(&name, "hybrid");
     user = users_add(&users, &name, &hybrid);
     // A copy of its own.
@@ -138,7 +141,7 @@ Test(users, add_refuses_one_too_many)
     struct user_identity identity = {.ed25519 = key};
 
     cr_assert_eq(sodium_init() < 0, 0);
-    cr_assert_eq(users_init(&users, 1), 0);
+    cr_assert_eq(users_init(&users, 1, &memory), 0);
     name_of(&name, "first");
     cr_assert_not_null(users_add(&users, &name, &identity));
     name_of(&name, "second");

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define VECTOR_FIELDS_MAX 40u
+#define VECTOR_FIELDS_MAX 48u
 #define VECTOR_BYTES_MAX 8192u
 #define VECTOR_NAME_BYTES 32u
 

@@ -125,12 +125,16 @@ function sessionMessage(key, id, from, to, counter, text) {
 function record(name, suite, hasOneTime, isHybrid) {
   const a = makeIdentity(`${name} A`, isHybrid), b = makeIdentity(`${name} B`, isHybrid);
   const h = shakeHands(name, suite, hasOneTime, a, b);
-  const keys = derive(h.sk, join_bytes(ascii('sealpost.v1 session'), h.ad), 144);
-  const [keyAb, keyBa, idAb, idBa, rootAb] = cut(keys, 32, 32, 8, 8, 32, 32);
+  const keys = derive(h.sk, join_bytes(ascii('sealpost.v1 session'), h.ad), 104);
+  const [keyAb, answerSecret, idAb, rootAb] = cut(keys, 32, 32, 8, 32);
+  const idBa = secret(`${name} id B->A`).slice(0, 8);
+  const answerOf = (from) => derive(from, join_bytes(ascii('sealpost.v1 answer'), idBa), 64);
+  const [keyBa] = cut(answerOf(answerSecret), 32, 32);
   const next = derive(rootAb, ascii('sealpost.v1 rekey'), 72);
   const [nextKey, nextId] = cut(next, 32, 8, 32);
-  const chains = derive(h.sk, join_bytes(ascii('sealpost.v1 ratchet'), h.ad), 80);
-  const [chainAb, , ratchetIdAb] = cut(chains, 32, 32, 8, 8);
+  const chains = derive(h.sk, join_bytes(ascii('sealpost.v1 ratchet'), h.ad), 72);
+  const [chainAb, ratchetAnswerSecret, ratchetIdAb] = cut(chains, 32, 32, 8);
+  const [chainBa] = cut(answerOf(ratchetAnswerSecret), 32, 32);
   const step = (chain, what) => hmac(sha256, chain, Uint8Array.of(what));
   const flags = isHybrid ? HYBRID : 0;
   const hello = ascii('the first words'), text = ascii('a later message of A'), reply = ascii('');
@@ -149,6 +153,7 @@ function record(name, suite, hasOneTime, isHybrid) {
     ephemeral_secret: h.ekSecret, ephemeral: h.ek,
     kem_randomness: h.isPq ? h.kemRandomness : [], kem_ciphertext: h.isPq ? h.cipherText : [],
     sk: h.sk, header_key: h.headerKey, ad: h.ad, session_keys: keys, ratchet_keys: chains,
+    id_ba: idBa,
     initial_text: hello,
     initial: initialMessage(h, a, b, flags, keyAb, hello),
     initial_ratchet: initialMessage(h, a, b, flags | RATCHET, step(chainAb, 1), hello),
@@ -158,6 +163,7 @@ function record(name, suite, hasOneTime, isHybrid) {
     session_ratchet: sessionMessage(step(step(chainAb, 2), 1), ratchetIdAb, a, b, 1, text),
     reply_text: reply,
     reply: sessionMessage(keyBa, idBa, b, a, 0, reply),
+    reply_ratchet: sessionMessage(step(chainBa, 1), idBa, b, a, 0, reply),
   };
   const lines = Object.entries(fields).map(([key, bytes]) => `${key} = ${hex(bytes)}`.trimEnd());
   return `# ${name}\n${lines.join('\n')}\n`;

@@ -88,9 +88,13 @@ def handshake(name, with_one_time):
     sk = hkdf(b"\xff" * 32 + dh1 + dh2 + dh3 + dh4, b"sealpost.v1 x3dh", 32)
     header_key = hkdf(dh3, b"sealpost.v1 header", 32)
     x3dh_ad = encode(xa) + encode(xb)
-    keys = hkdf(sk, b"sealpost.v1 session" + x3dh_ad, 144)
-    key_ab, key_ba, id_ab, id_ba = keys[:32], keys[32:64], keys[64:72], keys[72:80]
-    chains = hkdf(sk, b"sealpost.v1 ratchet" + x3dh_ad, 80)
+    keys = hkdf(sk, b"sealpost.v1 session" + x3dh_ad, 104)
+    key_ab, id_ab, id_ba = keys[:32], keys[64:72], secret(name + " id B->A")[:8]
+    answer = hkdf(keys[32:64], b"sealpost.v1 answer" + id_ba, 64)
+    key_ba = answer[:32]
+    chains = hkdf(sk, b"sealpost.v1 ratchet" + x3dh_ad, 72)
+    chain_ba = hkdf(chains[32:64], b"sealpost.v1 answer" + id_ba, 64)[:32]
+    reply_key = hmac.digest(chain_ba, b"\x01", "sha256")
     message_key = hmac.digest(chains[:32], b"\x01", "sha256")
 
     hello, text, reply = b"the first words", b"a later message of A", b""
@@ -112,13 +116,13 @@ def handshake(name, with_one_time):
         "ephemeral_secret": ek, "ephemeral": ek_pub,
         "sk": sk, "header_key": header_key, "ad": x3dh_ad,
         "key_ab": key_ab, "key_ba": key_ba, "id_ab": id_ab, "id_ba": id_ba,
-        "root_ab": keys[80:112], "root_ba": keys[112:],
-        "chain_ab": chains[:32], "chain_ba": chains[32:64],
-        "ratchet_id_ab": chains[64:72], "ratchet_id_ba": chains[72:],
+        "root_ab": keys[72:], "root_ba": answer[32:],
+        "chain_ab": chains[:32], "chain_ba": chain_ba, "ratchet_id_ab": chains[64:],
         "initial_text": hello, "initial": initial(int(with_one_time), key_ab),
         "initial_ratchet": initial(int(with_one_time) | 4, message_key),
         "session_text": text, "session": session_message(key_ab, id_ab, pub_a, pub_b, 1, text),
         "reply_text": reply, "reply": session_message(key_ba, id_ba, pub_b, pub_a, 0, reply),
+        "reply_ratchet": session_message(reply_key, id_ba, pub_b, pub_a, 0, reply),
     }
     lines = [f"{key} = {value.hex()}".rstrip() for key, value in fields.items()]
     return "\n".join([f"# {name}", *lines]) + "\n"
