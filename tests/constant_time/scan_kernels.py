@@ -351,7 +351,9 @@ class Function:
     def calculate(self, i, state, name, operands):
         if not operands:
             return
-        values = [self.read(i, state, operand) for operand in operands]
+        values = [self.word if value == LOADED and is_word(name, operands) and "(" in operand else value
+                  for operand, value in
+                  ((operand, self.read(i, state, operand)) for operand in operands)]
         target, alone = operands[-1], len(operands) == 1
         if re.match(r"cmp[bwlq]?$|test[bwlq]?$|bt[bwlq]?$", name) or name.startswith(
                 ("ptest", "kortest", "ktest", "comis", "vcomis", "ucomis", "vucomis")) or name == "vptest":
@@ -359,9 +361,9 @@ class Function:
                 values = [GIVEN]
             state["flags"] = max(values)
         elif re.match(r"mov(abs|[bwlq])?$", name) and is_general(operands):
-            self.write(i, state, target, self.moved(operands, values))
+            self.write(i, state, target, values[0])
         elif name in ("movq", "vmovq"):  # a register of vectors may keep a general one
-            self.write(i, state, target, self.moved([operands[0], "%rax"], values))
+            self.write(i, state, target, values[0])
         elif re.match(r"mov[sz]", name):
             self.write(i, state, target, values[0])
         elif name.startswith("set"):
@@ -372,7 +374,7 @@ class Function:
             self.write(i, state, target, GIVEN)
             state["flags"] = GIVEN
         elif re.match(r"(add|sub)[bwlq]?$", name):
-            value = add([self.moved([o, "%rax"], [v]) for o, v in zip(operands, values)])
+            value = add(values)
             state["flags"] = GIVEN if "%fs:0x28" in operands else max(values)
             self.write(i, state, target, value)
         elif re.match(r"(inc|dec)[bwlq]?$", name):
@@ -392,13 +394,6 @@ class Function:
                 state["flags"] = LOADED
             self.write(i, state, target, LOADED)
 
-    def moved(self, operands, values):
-        """64 bits that are loaded may be a pointer."""
-        source, target = operands[0], operands[-1]
-        if "(" in source and values[0] == LOADED and re.fullmatch(r"%r([a-z]+|\d+)", target):
-            return self.word
-        return values[0]
-
     def write_product(self, state, operands, values):
         value = LOADED if max(*values, state["rax"], state["rdx"]) != GIVEN else GIVEN
         state["rax"] = state["rdx"] = state["flags"] = value
@@ -411,6 +406,14 @@ def add(values):
     if LOADED in values or values.count(POINTER) > 1:
         return LOADED
     return max(values, default=GIVEN)
+
+
+def is_word(name, operands):
+    """Does it take 64 bits, for general registers or as one of them would?"""
+    if name in ("movq", "vmovq"):
+        return True
+    return is_general(operands) and (re.fullmatch(r"[a-z]+q", name) is not None or any(
+        re.fullmatch(r"%r([a-z]{2}|\d+)", operand) for operand in operands))
 
 
 def is_general(operands):
