@@ -47,6 +47,7 @@ __m512i gather(__m512i *i, void *t) { return _mm512_i64gather_epi64(*i, t, 8); }
 int compare(void *a, void *b, unsigned long n) { return memcmp(a, b, n); }
 void g(void);
 void branch(unsigned char *a) { if (a[0] & 1) g(); }
+void branch_on_limb(unsigned long *a) { if (a[0] == 5) g(); }
 void branch_on_vector(__m512i *a) { if (_mm512_test_epi64_mask(*a, *a)) g(); }
 void branch_on_answer(unsigned char *a) { extern int f(unsigned char *); if (f(a)) g(); }
 void branch_on_spilled(unsigned char *a) {
@@ -67,7 +68,8 @@ long public_only(long *a, long n, long *t) {
 CONTROL_KINDS = {
     "divide": "divide", "divide_double": "divide", "gather": "gather", "compare": "compare",
     "branch": "branch", "branch_on_vector": "branch", "branch_on_answer": "branch",
-    "branch_on_spilled": "branch", "given_a_secret": "branch", "loop_on_secret": "branch", "jump": "jump",
+    "branch_on_spilled": "branch", "given_a_secret": "branch", "loop_on_secret": "branch",
+    "branch_on_limb": "branch", "jump": "jump",
     "index_of_byte": "index", "index_of_limb": "index",
 }
 
@@ -351,12 +353,12 @@ class Function:
     def calculate(self, i, state, name, operands):
         if not operands:
             return
-        values = [self.word if value == LOADED and is_word(name, operands) and "(" in operand else value
-                  for operand, value in
-                  ((operand, self.read(i, state, operand)) for operand in operands)]
+        values = [self.read(i, state, operand) for operand in operands]
+        if is_word(name, operands):
+            values = [self.word if "(" in operand and value == LOADED else value
+                      for operand, value in zip(operands, values)]
         target, alone = operands[-1], len(operands) == 1
-        if re.match(r"cmp[bwlq]?$|test[bwlq]?$|bt[bwlq]?$", name) or name.startswith(
-                ("ptest", "kortest", "ktest", "comis", "vcomis", "ucomis", "vucomis")) or name == "vptest":
+        if re.fullmatch(r"(cmp|test|bt)[bwlq]?|v?ptest|k(or)?test[bwdq]|v?u?comis[sd]", name):
             if "%fs:0x28" in operands:  # the stack protector's
                 values = [GIVEN]
             state["flags"] = max(values)
@@ -422,8 +424,8 @@ def is_general(operands):
 
 
 def is_arithmetic(name):
-    return re.fullmatch(r"(and|or|xor|adc|sbb|imul|sh[lr]d?|sa[lr]|ro[lr]|rc[lr]|andn|[tl]zcnt|popcnt"
-                        r"|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx|mulx)[bwlq]?",
+    return re.fullmatch(r"(and|or|xor|adc|sbb|imul|sh[lr]d?|sa[lr]|ro[lr]|rc[lr]|andn|[tl]zcnt"
+                        r"|popcnt|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx|mulx)[bwlq]?",
                         name) is not None
 
 
@@ -490,7 +492,8 @@ class Listed:
             raise SystemExit(f"scan_kernels: no such kind: {row}")
 
     def covers(self, path, code, kind):
-        return (fnmatch.fnmatchcase(path.name, self.object + ".o") and self.kind in ("*", kind) and
+        return (fnmatch.fnmatchcase(path.name, self.object + ".o") and
+                (self.kind == kind or self.kind == "*" and kind != "words") and
                 (code is None or fnmatch.fnmatchcase(plain_name(code), self.function)))
 
 
@@ -515,7 +518,7 @@ def judge(path, code, findings, entries):
 def scan_all(paths, entries):
     """Complaints about all objects, and what is listed for nothing."""
     for path in paths:
-        words = next((e for e in entries if e.kind == "words" and e.covers(path, None, "words")), None)
+        words = next((e for e in entries if e.covers(path, None, "words")), None)
         if words:
             words.used = True
         for code, findings in scan_object(path, GIVEN if words else POINTER):
