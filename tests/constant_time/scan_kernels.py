@@ -425,8 +425,8 @@ def is_general(operands):
 
 def is_arithmetic(name):
     return re.fullmatch(r"(and|or|xor|adc|sbb|imul|sh[lr]d?|sa[lr]|ro[lr]|rc[lr]|andn|[tl]zcnt"
-                        r"|popcnt|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx|mulx)[bwlq]?",
-                        name) is not None
+                        r"|popcnt|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx"
+                        r"|mulx)[bwlq]?", name) is not None
 
 
 def stack_slot(operand):
