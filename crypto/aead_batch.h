@@ -101,6 +101,7 @@ struct run {
     const uint8_t *order;
     size_t count;
     unsigned class;
+    bool alike; // the same lengths throughout
 };
 
 INLINE void take_group(struct group *g, const struct run *run, size_t at)
@@ -110,14 +111,10 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
     for (size_t l = 0; l < LANES; l++)
         g->job[l] = &run->jobs[run->order[at + (l < g->used ? l : 0)]];
     g->whole_len = g->used < LANES ? 0 : g->job[0]->len;
-    g->same_lengths = true;
+    g->same_lengths = run->alike;
     UNROLL
-    for (size_t l = 1; l < LANES; l++) {
-        const struct sp_aead_job *job = g->job[l];
-        g->whole_len = job->len < g->whole_len ? job->len : g->whole_len;
-        g->same_lengths =
-            g->same_lengths && job->len == g->job[0]->len && job->ad_len == g->job[0]->ad_len;
-    }
+    for (size_t l = 1; l < LANES && !run->alike; l++)
+        g->whole_len = g->job[l]->len < g->whole_len ? g->job[l]->len : g->whole_len;
     g->blocks = count_blocks(g->job[0]->len);
     g->ad_blocks = count_blocks(g->job[0]->ad_len);
 }
@@ -257,7 +254,7 @@ INLINE bool run_jobs(const struct sp_aead_job *jobs, size_t count, bool sealing,
 {
     uint8_t order[BATCH_JOBS], class[BATCH_JOBS];
     if (!sort_jobs(order, class, jobs, count)) {
-        const struct run run = {jobs, in_order, count, class[0]};
+        const struct run run = {jobs, in_order, count, class[0], true};
         return run_class(&run, sealing, ok);
     }
     bool all = true;
@@ -265,7 +262,7 @@ INLINE bool run_jobs(const struct sp_aead_job *jobs, size_t count, bool sealing,
         const unsigned c = class[order[at]];
         for (end = at + 1; end < count && class[order[end]] == c; end++)
             ;
-        const struct run run = {jobs, order + at, end - at, c};
+        const struct run run = {jobs, order + at, end - at, c, false};
         all = run_class(&run, sealing, ok) && all;
     }
     return all;
