@@ -165,6 +165,7 @@ static bool run_long_class(const struct run *run, bool sealing, bool *ok)
     }
     if (sealing)
         seal_pending(&pending);
+    wipe_vectors(&pending.mask, 1); // with a tag and its text it would give H away
     if (raw)
         sp_wipe(states, (run->count > LANES ? 2 : 1) * LANES * sizeof(struct state));
     return all;
