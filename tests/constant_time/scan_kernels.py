@@ -85,11 +85,14 @@ for number in range(8, 16):
 GENERAL = sorted(set(REGISTERS.values()))
 NARROW = {n for n in REGISTERS if re.fullmatch(r"[abcd][lh]|[sd]il|[bs]pl|r\d+b|[abcd]x|[sd]i"
                                                r"|[bs]p|r\d+w", n)}
-GENERAL_AND_VECTORS = {*GENERAL, *(f"v{number}" for number in range(32))}
+GENERAL_AND_VECTORS = {*GENERAL, *(f"mm{number}" for number in range(32)),
+                       *(f"k{number}" for number in range(8))}
 ARGUMENTS = ("rdi", "rsi", "rdx", "rcx", "r8", "r9")
 SAVED = ("rbx", "rbp", "rsp", "r12", "r13", "r14", "r15")  # by who is called
 
-VECTOR = re.compile(r"[xyz]mm\d+")
+# Vectors and masks may keep what was in a general register.
+KEPT = re.compile(r"v?mov[dq]|kmov[bwdq]")
+KEEPER = re.compile(r"[xyz]mm\d+|k[0-7]")
 
 STOPS_EARLY = {"memcmp", "bcmp", "strcmp", "strncmp", "memchr", "memmem"}
 NEVER_RETURNS = {"__stack_chk_fail", "__assert_fail", "abort"}
@@ -167,19 +170,16 @@ class Function:
                 self.leaders.add(self.at.get(instruction.target, 0))
 
     def spill_slots(self):
-        """Places of the stack that only moves of whole registers touch: those of the compiler."""
-        moved, other = set(), set()
+        """Places of the stack that keep general registers, and whose address nobody takes."""
+        moved, taken = set(), set()
         for instruction in self.code:
             for operand in instruction.operands:
                 slot = stack_slot(operand)
-                if slot is None:
-                    continue
-                registers = [o[1:] for o in instruction.operands if o.startswith("%")]
-                plain = all(r in REGISTERS and r not in NARROW for r in registers)
-                whole = instruction.name in ("mov", "movq", "cmp", "cmpq", "add", "sub", "test")
-                whole = whole and plain or instruction.name in ("vmovq", "movq")
-                (moved if whole else other).add(slot)
-        return moved - other
+                if slot is not None and instruction.name == "lea":
+                    taken.add(slot)
+                elif slot is not None and is_general(instruction.operands):
+                    moved.add(slot)
+        return moved - taken
 
     def scan(self):
         states, work = {0: self.start}, [0]
@@ -222,12 +222,12 @@ class Function:
             name = operand[1:].split("{")[0]
             if name in REGISTERS:
                 return state[REGISTERS[name]]
-            if VECTOR.fullmatch(name):
-                return state.get("v" + name[3:], LOADED)
+            if KEEPER.fullmatch(name):
+                return state.get(name.lstrip("xyz"), LOADED)
             return GIVEN if name in ("fs", "gs", "cs", "ds", "es", "ss") else LOADED
         slot = stack_slot(operand)
         if slot in self.slots:
-            return state.get(slot, GIVEN if slot.startswith("rbp+") else LOADED)
+            return state.get(slot, GIVEN if slot[0] == "rbp" and slot[1] > 0 else LOADED)
         self.judge_address(i, state, operand)
         return LOADED
 
@@ -244,14 +244,25 @@ class Function:
             if name in REGISTERS and REGISTERS[name] != "rsp":
                 wide = REGISTERS[name]
                 state[wide] = max(value, state[wide]) if name in NARROW else value
-            elif VECTOR.fullmatch(name):
-                state["v" + name[3:]] = value
+            elif KEEPER.fullmatch(name):
+                state[name.lstrip("xyz")] = value
         elif "(" in operand:
             slot = stack_slot(operand)
-            if slot in self.slots:
-                state[slot] = value
-            else:
+            if slot is None:
                 self.judge_address(i, state, operand)
+            else:
+                self.write_slot(i, state, slot, value)
+
+    def write_slot(self, i, state, slot, value):
+        """The compiler keeps one thing after the other in the same place, vectors too."""
+        names = " ".join(self.code[i].operands)
+        size = 64 if "%zmm" in names else 32 if "%ymm" in names else 16 if "%xmm" in names else 8
+        if size > 8 and not KEPT.fullmatch(self.code[i].name):
+            for other in self.slots:
+                if other[0] == slot[0] and -8 < other[1] - slot[1] < size:
+                    state[other] = LOADED
+        if slot in self.slots:
+            state[slot] = value
 
     def touched(self, seen=()):
         """Registers that may be another's after a call, its own callees' included."""
@@ -270,7 +281,7 @@ class Function:
             for operand in instruction.operands if both else instruction.operands[-1:]:
                 name = operand[1:].split("{")[0]
                 if operand[0] == "%":
-                    names.add(REGISTERS.get(name, "v" + name[3:]))
+                    names.add(REGISTERS.get(name, name.lstrip("xyz")))
         return names - set(SAVED)
 
     def call(self, i, state):
@@ -364,7 +375,7 @@ class Function:
             state["flags"] = max(values)
         elif re.match(r"mov(abs|[bwlq])?$", name) and is_general(operands):
             self.write(i, state, target, values[0])
-        elif name in ("movq", "vmovq"):  # a register of vectors may keep a general one
+        elif KEPT.fullmatch(name):
             self.write(i, state, target, values[0])
         elif re.match(r"mov[sz]", name):
             self.write(i, state, target, values[0])
@@ -430,11 +441,12 @@ def is_arithmetic(name):
 
 
 def stack_slot(operand):
-    """"rsp+16" for 0x10(%rsp); None for anything else."""
+    """("rsp", 16) for 0x10(%rsp); None for anything else."""
     place = re.fullmatch(r"(-?)(0x[0-9a-f]+)?\(%(rsp|rbp)\)", operand)
     if not place:
         return None
-    return f"{place[3]}{place[1] or '+'}{int(place[2] or '0', 16)}"
+    offset = int(place[2] or "0", 16)
+    return place[3], -offset if place[1] else offset
 
 
 def scan_object(path, word=POINTER):
