@@ -52,35 +52,30 @@ static void expand_group(struct state *states, const struct group *g)
     expand_keys(to, raw, powers);
 }
 
-#define DEFINE_SHORT(room, kind, raw, groups)                                                      \
-    static void seal_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
+typedef void run_short_fn(vec *tags, const struct group *g, bool sealing);
+
+#define DEFINE_SHORT(name, groups, room, raw)                                                      \
+    static void name(vec *tags, const struct group *g, bool sealing)                               \
     {                                                                                              \
-        run_short(tags, g, groups, room, raw, true);                                               \
-    }                                                                                              \
-    static void open_##kind##_##room##_##groups(vec *tags, const struct group *g)                  \
-    {                                                                                              \
-        run_short(tags, g, groups, room, raw, false);                                              \
+        run_short(tags, g, groups, room, raw, sealing);                                            \
     }
-DEFINE_SHORT(4, prepared, false, 1)
-DEFINE_SHORT(4, raw, true, 1)
-DEFINE_SHORT(8, prepared, false, 1)
-DEFINE_SHORT(8, raw, true, 1)
-DEFINE_SHORT(16, prepared, false, 1)
-DEFINE_SHORT(16, raw, true, 1)
-DEFINE_SHORT(4, prepared, false, 2)
-DEFINE_SHORT(4, raw, true, 2)
-DEFINE_SHORT(8, prepared, false, 2)
-DEFINE_SHORT(8, raw, true, 2)
+DEFINE_SHORT(run_prepared_4, 1, 4, false)
+DEFINE_SHORT(run_prepared_4_twice, 2, 4, false)
+DEFINE_SHORT(run_prepared_8, 1, 8, false)
+DEFINE_SHORT(run_prepared_8_twice, 2, 8, false)
+DEFINE_SHORT(run_prepared_16, 1, 16, false)
+DEFINE_SHORT(run_raw_4, 1, 4, true)
+DEFINE_SHORT(run_raw_4_twice, 2, 4, true)
+DEFINE_SHORT(run_raw_8, 1, 8, true)
+DEFINE_SHORT(run_raw_8_twice, 2, 8, true)
+DEFINE_SHORT(run_raw_16, 1, 16, true)
 
-typedef void run_short_fn(vec *tags, const struct group *g);
-
-// By room (4, 8, 16), kind of key, direction, and number of groups.
-static run_short_fn *const short_kernels[3][2][2][2] = {
-    {{{open_prepared_4_1, open_prepared_4_2}, {seal_prepared_4_1, seal_prepared_4_2}},
-     {{open_raw_4_1, open_raw_4_2}, {seal_raw_4_1, seal_raw_4_2}}},
-    {{{open_prepared_8_1, open_prepared_8_2}, {seal_prepared_8_1, seal_prepared_8_2}},
-     {{open_raw_8_1, open_raw_8_2}, {seal_raw_8_1, seal_raw_8_2}}},
-    {{{open_prepared_16_1}, {seal_prepared_16_1}}, {{open_raw_16_1}, {seal_raw_16_1}}},
+// By room (4, 8, 16), kind of key (prepared, raw), and number of groups. Two groups of the largest
+// would not find room in the registers.
+static run_short_fn *const short_kernels[3][2][2] = {
+    {{run_prepared_4, run_prepared_4_twice}, {run_raw_4, run_raw_4_twice}},
+    {{run_prepared_8, run_prepared_8_twice}, {run_raw_8, run_raw_8_twice}},
+    {{run_prepared_16, NULL}, {run_raw_16, NULL}},
 };
 
 INLINE unsigned classify(const struct sp_aead_job *job)
@@ -106,6 +101,7 @@ struct run {
     const uint8_t *order;
     size_t count;
     unsigned class;
+    bool alike; // the same lengths throughout
 };
 
 INLINE void take_group(struct group *g, const struct run *run, size_t at)
@@ -115,14 +111,10 @@ INLINE void take_group(struct group *g, const struct run *run, size_t at)
     for (size_t l = 0; l < LANES; l++)
         g->job[l] = &run->jobs[run->order[at + (l < g->used ? l : 0)]];
     g->whole_len = g->used < LANES ? 0 : g->job[0]->len;
-    g->same_lengths = true;
+    g->same_lengths = run->alike;
     UNROLL
-    for (size_t l = 1; l < LANES; l++) {
-        const struct sp_aead_job *job = g->job[l];
-        g->whole_len = job->len < g->whole_len ? job->len : g->whole_len;
-        g->same_lengths =
-            g->same_lengths && job->len == g->job[0]->len && job->ad_len == g->job[0]->ad_len;
-    }
+    for (size_t l = 1; l < LANES && !run->alike; l++)
+        g->whole_len = g->job[l]->len < g->whole_len ? g->job[l]->len : g->whole_len;
     g->blocks = count_blocks(g->job[0]->len);
     g->ad_blocks = count_blocks(g->job[0]->ad_len);
 }
@@ -173,6 +165,7 @@ static bool run_long_class(const struct run *run, bool sealing, bool *ok)
     }
     if (sealing)
         seal_pending(&pending);
+    wipe_vectors(&pending.mask, 1); // with a tag and its text it would give H away
     if (raw)
         sp_wipe(states, (run->count > LANES ? 2 : 1) * LANES * sizeof(struct state));
     return all;
@@ -201,7 +194,7 @@ INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
     bool all = true;
     const size_t blocks = count_blocks(run->jobs[run->order[0]].len);
     const size_t size = blocks <= 4 ? 0 : blocks <= 8 ? 1 : 2;
-    run_short_fn *const *const kernel = short_kernels[size][run->class % 2][sealing];
+    run_short_fn *const *const kernel = short_kernels[size][run->class % 2];
     const size_t most = kernel[1] == NULL ? LANES : 2 * LANES;
     for (size_t at = 0; at < run->count; at += most) {
         const size_t left = run->count - at;
@@ -210,7 +203,7 @@ INLINE bool run_short_class(const struct run *run, bool sealing, bool *ok)
         take_group(&g[0], run, at);
         if (two)
             take_group(&g[1], run, at + LANES);
-        kernel[two](tags, g);
+        kernel[two](tags, g, sealing);
         all = finish_group(run, at, tags[0], sealing, ok) && all;
         if (two)
             all = finish_group(run, at + LANES, tags[1], sealing, ok) && all;
@@ -262,7 +255,7 @@ INLINE bool run_jobs(const struct sp_aead_job *jobs, size_t count, bool sealing,
 {
     uint8_t order[BATCH_JOBS], class[BATCH_JOBS];
     if (!sort_jobs(order, class, jobs, count)) {
-        const struct run run = {jobs, in_order, count, class[0]};
+        const struct run run = {jobs, in_order, count, class[0], true};
         return run_class(&run, sealing, ok);
     }
     bool all = true;
@@ -270,7 +263,7 @@ INLINE bool run_jobs(const struct sp_aead_job *jobs, size_t count, bool sealing,
         const unsigned c = class[order[at]];
         for (end = at + 1; end < count && class[order[end]] == c; end++)
             ;
-        const struct run run = {jobs, order + at, end - at, c};
+        const struct run run = {jobs, order + at, end - at, c, false};
         all = run_class(&run, sealing, ok) && all;
     }
     return all;

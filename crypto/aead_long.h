@@ -66,17 +66,30 @@ INLINE vec hash_ad(const struct state *s, const uint8_t *ad, size_t len)
     return reduce_lanes(&sum);
 }
 
-// Vector i of the piece, if it has one.
+// The piece's bytes from `at` on.
+INLINE vec load_piece(const struct piece *h, size_t at)
+{
+    const size_t left = h->len - at;
+    const bool whole = __builtin_expect(left >= VECTOR_BYTES, 1);
+    return reverse_blocks(whole ? load_vec(h->from + at) : load_part(h->from + at, left));
+}
+
+// Vectors i and i + 1 of the piece, if it has them.
 INLINE void hash_slot(struct sum *sum, const struct piece *h, size_t i)
 {
-    const size_t at = i * VECTOR_BYTES;
+    const size_t at = i * VECTOR_BYTES, next = at + VECTOR_BYTES;
     if (h->len <= at)
         return;
-    const size_t left = h->len - at;
-    const vec text =
-        reverse_blocks(__builtin_expect(left >= VECTOR_BYTES, 1) ? load_vec(h->from + at)
-                                                                 : load_part(h->from + at, left));
-    hash_vector(sum, i == 0 ? xor_vec(text, h->carried) : text, h->power + i * LANES);
+    const __m128i *power = h->power + i * LANES;
+    vec text = load_piece(h, at);
+    if (i == 0)
+        text = xor_vec(text, h->carried);
+    if (h->len <= next) {
+        hash_vector(sum, text, power);
+        return;
+    }
+    add_two_products(sum, text, load_vec((const uint8_t *)power), load_piece(h, next),
+                     load_vec((const uint8_t *)(power + LANES)));
 }
 
 // The next counter blocks, the first round key added.
@@ -91,7 +104,7 @@ INLINE void count_on(struct stream *m, const struct state *s, vec *v, size_t vec
     }
 }
 
-// The cipher's rounds over `vectors` vectors, a piece hashed between them. The piece's first vector
+// The cipher's rounds over `vectors` vectors, a piece hashed between them. The piece's beginning
 // comes last, because it waits for the piece before.
 INLINE void run_rounds(vec *v, size_t vectors, const struct state *s, struct sum *sum,
                        const struct piece *h)
@@ -102,9 +115,9 @@ INLINE void run_rounds(vec *v, size_t vectors, const struct state *s, struct sum
         UNROLL
         for (size_t i = 0; i < vectors; i++)
             v[i] = settle(aes_round(v[i], key));
-        const size_t due = r * CHUNK_VECTORS / (ROUND_KEYS - 2);
-        if (due > (r - 1) * CHUNK_VECTORS / (ROUND_KEYS - 2))
-            hash_slot(sum, h, due % CHUNK_VECTORS);
+        const size_t slots = CHUNK_VECTORS / 2, due = r * slots / (ROUND_KEYS - 2);
+        if (due > (r - 1) * slots / (ROUND_KEYS - 2))
+            hash_slot(sum, h, due % slots * 2);
     }
 }
 
@@ -234,7 +247,7 @@ static void seal_pending(struct pending *p)
 {
     struct sum sum = zero_sum();
     UNROLL
-    for (size_t i = 0; i < CHUNK_VECTORS; i++)
+    for (size_t i = 0; i < CHUNK_VECTORS; i += 2)
         hash_slot(&sum, &p->piece, i);
     finish_pending(p, &sum);
 }

@@ -96,10 +96,16 @@ INLINE void make_key_stream(vec (*v)[SHORT_BLOCKS + 2], struct round_keys *k, co
     }
 }
 
+// Where H^n is in a state; one past the last power for 0, and so on.
+INLINE size_t power_offset(size_t n)
+{
+    return offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES;
+}
+
 // H^n of each lane's own key.
 INLINE vec load_power(const struct round_keys *k, size_t n)
 {
-    return load_lanes(k->at, offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES);
+    return load_lanes(k->at, power_offset(n));
 }
 
 // The bytes of lane l's text that a tile beginning at `at` has.
@@ -172,9 +178,9 @@ INLINE vec load_ad(const struct group *g, size_t i)
 INLINE void derive_powers(vec power[RAW_TILE + 2], vec hash_key)
 {
     power[1] = divide_by_x(reverse_blocks(hash_key));
-    power[2] = multiply(power[1], power[1]);
+    power[2] = square(power[1]);
     power[3] = multiply(power[1], power[2]);
-    power[4] = multiply(power[2], power[2]);
+    power[4] = square(power[2]);
     power[5] = multiply(power[2], power[3]);
 }
 
@@ -195,20 +201,26 @@ INLINE vec hash_prepared(const vec *text, const struct round_keys *k, const stru
 {
     struct sum sum = zero_sum();
     const size_t n = g->blocks;
-    for (size_t i = 0; i < g->ad_blocks; i++)
+    for (size_t i = 1; i < g->ad_blocks; i++)
         add_product(&sum, load_ad(g, i), load_power(k, n + 1 + g->ad_blocks - i));
     UNROLL
-    for (size_t t = 0; t < room; t += LANES) {
-        vec row[LANES];
-        load_tile(row, k, offsetof(struct state, power) + (POWERS - (n + 1 - t)) * BLOCK_BYTES);
+    for (size_t t = 0; t < room; t += RAW_TILE) {
+        vec row[RAW_TILE];
+        if (t > 0 && t >= n)
+            break;
         UNROLL
-        for (size_t j = t; j < t + LANES; j++) {
-            if (j < n)
-                add_product(&sum, text[j], row[j - t]);
-        }
+        for (size_t j = 0; j < RAW_TILE; j += LANES) // past H^1 there is something, and no text
+            load_tile(row + j, k, power_offset(n + 1 - t - j));
+        add_two_products(&sum, text[t], row[0], text[t + 1], row[1]);
+        add_two_products(&sum, text[t + 2], row[2], text[t + 3], row[3]);
     }
-    add_product(&sum, load_lengths(g), k->lowest_power);
-    return reduce_sum(&sum);
+    const vec lengths = load_lengths(g);
+    if (g->ad_blocks == 0)
+        add_product(&sum, lengths, k->lowest_power);
+    else
+        add_two_products(&sum, lengths, k->lowest_power, load_ad(g, 0),
+                         load_power(k, n + 1 + g->ad_blocks));
+    return reduce_each(&sum);
 }
 
 // The same under raw keys, a reduction for every RAW_TILE blocks.
@@ -219,29 +231,28 @@ INLINE vec hash_raw(const vec *text, vec hash_key, const struct group *g, size_t
     struct sum sum = zero_sum();
     derive_powers(power, hash_key);
     for (size_t i = 0; i < g->ad_blocks; i++)
-        add_product(&sum, load_ad(g, i), power[g->ad_blocks - i]);
-    vec hash = reduce_sum(&sum);
-    sum = zero_sum();
+        add_product_3(&sum, load_ad(g, i), power[g->ad_blocks - i]);
+    vec hash = reduce_each_3(&sum), lengths = load_lengths(g);
     UNROLL
     for (size_t t = 0; t < room; t += RAW_TILE) {
-        const bool last = n <= t + RAW_TILE;
-        const size_t end = last ? n + 1 : t + RAW_TILE;
-        if (t > 0 && t >= n)
+        if (t >= n)
             break;
-        UNROLL
-        for (size_t j = t; j < t + RAW_TILE; j++) {
-            if (j < n)
-                add_product(&sum, j == t ? xor_vec(text[j], hash) : text[j], power[end - j]);
-        }
-        if (!last) {
-            hash = reduce_sum(&sum);
-            sum = zero_sum();
-        }
+        const bool last = n <= t + RAW_TILE;
+        const size_t top = last ? n + 1 - t : RAW_TILE;
+        sum = zero_sum();
+        // Past the text the power does not matter.
+        add_product_3(&sum, xor_vec(text[t], hash), power[top]);
+        add_product_3(&sum, text[t + 1], power[top - 1]);
+        add_product_3(&sum, text[t + 2], power[top > 2 ? top - 2 : 1]);
+        add_product_3(&sum, text[t + 3], power[top > 3 ? top - 3 : 1]);
+        if (last)
+            add_product_3(&sum, lengths, power[1]);
+        hash = reduce_each_3(&sum);
     }
-    const vec lengths = load_lengths(g);
-    add_product(&sum, n == 0 ? xor_vec(lengths, hash) : lengths, power[1]);
+    if (n == 0)
+        hash = multiply(xor_vec(lengths, hash), power[1]);
     wipe_vectors(power, RAW_TILE + 2);
-    return reduce_sum(&sum);
+    return hash;
 }
 
 // Adds the key stream to the text and returns the tag of each lane.
