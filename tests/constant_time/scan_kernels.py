@@ -47,6 +47,7 @@ __m512i gather(__m512i *i, void *t) { return _mm512_i64gather_epi64(*i, t, 8); }
 int compare(void *a, void *b, unsigned long n) { return memcmp(a, b, n); }
 void g(void);
 void branch(unsigned char *a) { if (a[0] & 1) g(); }
+void branch_on_limb(unsigned long *a) { if (a[0] == 5) g(); }
 void branch_on_vector(__m512i *a) { if (_mm512_test_epi64_mask(*a, *a)) g(); }
 void branch_on_answer(unsigned char *a) { extern int f(unsigned char *); if (f(a)) g(); }
 void branch_on_spilled(unsigned char *a) {
@@ -67,7 +68,8 @@ long public_only(long *a, long n, long *t) {
 CONTROL_KINDS = {
     "divide": "divide", "divide_double": "divide", "gather": "gather", "compare": "compare",
     "branch": "branch", "branch_on_vector": "branch", "branch_on_answer": "branch",
-    "branch_on_spilled": "branch", "given_a_secret": "branch", "loop_on_secret": "branch", "jump": "jump",
+    "branch_on_spilled": "branch", "given_a_secret": "branch", "loop_on_secret": "branch",
+    "branch_on_limb": "branch", "jump": "jump",
     "index_of_byte": "index", "index_of_limb": "index",
 }
 
@@ -352,16 +354,18 @@ class Function:
         if not operands:
             return
         values = [self.read(i, state, operand) for operand in operands]
+        if is_word(name, operands):
+            values = [self.word if "(" in operand and value == LOADED else value
+                      for operand, value in zip(operands, values)]
         target, alone = operands[-1], len(operands) == 1
-        if re.match(r"cmp[bwlq]?$|test[bwlq]?$|bt[bwlq]?$", name) or name.startswith(
-                ("ptest", "kortest", "ktest", "comis", "vcomis", "ucomis", "vucomis")) or name == "vptest":
+        if re.fullmatch(r"(cmp|test|bt)[bwlq]?|v?ptest|k(or)?test[bwdq]|v?u?comis[sd]", name):
             if "%fs:0x28" in operands:  # the stack protector's
                 values = [GIVEN]
             state["flags"] = max(values)
         elif re.match(r"mov(abs|[bwlq])?$", name) and is_general(operands):
-            self.write(i, state, target, self.moved(operands, values))
+            self.write(i, state, target, values[0])
         elif name in ("movq", "vmovq"):  # a register of vectors may keep a general one
-            self.write(i, state, target, self.moved([operands[0], "%rax"], values))
+            self.write(i, state, target, values[0])
         elif re.match(r"mov[sz]", name):
             self.write(i, state, target, values[0])
         elif name.startswith("set"):
@@ -372,7 +376,7 @@ class Function:
             self.write(i, state, target, GIVEN)
             state["flags"] = GIVEN
         elif re.match(r"(add|sub)[bwlq]?$", name):
-            value = add([self.moved([o, "%rax"], [v]) for o, v in zip(operands, values)])
+            value = add(values)
             state["flags"] = GIVEN if "%fs:0x28" in operands else max(values)
             self.write(i, state, target, value)
         elif re.match(r"(inc|dec)[bwlq]?$", name):
@@ -392,13 +396,6 @@ class Function:
                 state["flags"] = LOADED
             self.write(i, state, target, LOADED)
 
-    def moved(self, operands, values):
-        """64 bits that are loaded may be a pointer."""
-        source, target = operands[0], operands[-1]
-        if "(" in source and values[0] == LOADED and re.fullmatch(r"%r([a-z]+|\d+)", target):
-            return self.word
-        return values[0]
-
     def write_product(self, state, operands, values):
         value = LOADED if max(*values, state["rax"], state["rdx"]) != GIVEN else GIVEN
         state["rax"] = state["rdx"] = state["flags"] = value
@@ -413,15 +410,23 @@ def add(values):
     return max(values, default=GIVEN)
 
 
+def is_word(name, operands):
+    """Does it take 64 bits, for general registers or as one of them would?"""
+    if name in ("movq", "vmovq"):
+        return True
+    return is_general(operands) and (re.fullmatch(r"[a-z]+q", name) is not None or any(
+        re.fullmatch(r"%r([a-z]{2}|\d+)", operand) for operand in operands))
+
+
 def is_general(operands):
     registers = [o[1:] for o in operands if o.startswith("%")]
     return all(r in REGISTERS or r in ("fs", "gs") or ":" in r for r in registers)
 
 
 def is_arithmetic(name):
-    return re.fullmatch(r"(and|or|xor|adc|sbb|imul|sh[lr]d?|sa[lr]|ro[lr]|rc[lr]|andn|[tl]zcnt|popcnt"
-                        r"|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx|mulx)[bwlq]?",
-                        name) is not None
+    return re.fullmatch(r"(and|or|xor|adc|sbb|imul|sh[lr]d?|sa[lr]|ro[lr]|rc[lr]|andn|[tl]zcnt"
+                        r"|popcnt|bs[fr]|bt[rsc]|bls[ri]|blsmsk|bextr|bzhi|rorx|sh[lr]x|sarx"
+                        r"|mulx)[bwlq]?", name) is not None
 
 
 def stack_slot(operand):
@@ -487,7 +492,8 @@ class Listed:
             raise SystemExit(f"scan_kernels: no such kind: {row}")
 
     def covers(self, path, code, kind):
-        return (fnmatch.fnmatchcase(path.name, self.object + ".o") and self.kind in ("*", kind) and
+        return (fnmatch.fnmatchcase(path.name, self.object + ".o") and
+                (self.kind == kind or self.kind == "*" and kind != "words") and
                 (code is None or fnmatch.fnmatchcase(plain_name(code), self.function)))
 
 
@@ -512,7 +518,7 @@ def judge(path, code, findings, entries):
 def scan_all(paths, entries):
     """Complaints about all objects, and what is listed for nothing."""
     for path in paths:
-        words = next((e for e in entries if e.kind == "words" and e.covers(path, None, "words")), None)
+        words = next((e for e in entries if e.covers(path, None, "words")), None)
         if words:
             words.used = True
         for code, findings in scan_object(path, GIVEN if words else POINTER):

@@ -7,12 +7,12 @@
 // to show three times, with twice the measurements each time; the controls, which leak on purpose,
 // have to show just so. Source: O. Reparaz, J. Balasch, I. Verbauwhede, "Dude, is my code constant
 // time?".
-#include <immintrin.h>
 #include <math.h>
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <x86intrin.h>
 
 #include "internal.h"
 #include "sc25519.h"
@@ -453,14 +453,16 @@ static double measure_round(const struct subject *s, size_t count)
     return t;
 }
 
-// As many as the time allows for.
+// As many as the time allows for, as long as nothing comes in between.
 static size_t choose_count(const struct subject *s)
 {
     struct measurement warm_up[PREPARED_AHEAD];
-    const uint64_t start = __rdtsc();
+    uint64_t sorted[PREPARED_AHEAD];
     measure_some(s, warm_up, PREPARED_AHEAD);
-    const double each = (double)(__rdtsc() - start) / PREPARED_AHEAD;
-    const double count = ROUND_CYCLES / each;
+    for (size_t i = 0; i < PREPARED_AHEAD; i++)
+        sorted[i] = warm_up[i].cycles;
+    qsort(sorted, PREPARED_AHEAD, sizeof(*sorted), compare_u64);
+    const double count = ROUND_CYCLES / (double)(sorted[PREPARED_AHEAD / 2] + 1);
     return (size_t)fmin(fmax(count, MEASUREMENTS_MIN), MEASUREMENTS_MAX);
 }
 
