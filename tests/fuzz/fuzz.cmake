@@ -26,14 +26,6 @@ set_source_files_properties(${PROJECT_SOURCE_DIR}/common/ws_mask_avx2.c
   PROPERTIES COMPILE_OPTIONS "-mavx2")
 set_source_files_properties(${PROJECT_SOURCE_DIR}/common/ws_mask_avx512.c
   PROPERTIES COMPILE_OPTIONS "-mavx512f;-mavx512bw;-mavx512vl")
-set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/aead_avx512.c PROPERTIES COMPILE_OPTIONS
-  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl;-maes;-mpclmul;-mvaes;-mvpclmulqdq")
-set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/hash_avx512.c
-  ${PROJECT_SOURCE_DIR}/crypto/sha256_avx512.c PROPERTIES COMPILE_OPTIONS
-  "-mavx512f;-mavx512bw;-mavx512dq;-mavx512vl")
-set_source_files_properties(${PROJECT_SOURCE_DIR}/crypto/sha256_ni.c PROPERTIES COMPILE_OPTIONS
-  "-mavx512f;-mavx512vl;-msha")
-
 sealpost_fuzzer(wire_decode_envelope common/wire.c)
 sealpost_fuzzer(ws_decode_header common/ws.c common/ws_mask.c common/ws_mask_avx2.c
   common/ws_mask_avx512.c)
@@ -45,23 +37,24 @@ target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPE
 sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
-# What a session stands on, every tier of it: the table in init.c names them all.
-set(SEALPOST_FUZZ_SESSION crypto/aead.c crypto/aead_avx512.c crypto/aead_portable.c
-  crypto/cpu_dispatch.c crypto/curve25519.c crypto/curve25519_portable.c crypto/hash_avx512.c
-  crypto/hash_portable.c crypto/hkdf.c crypto/identity.c crypto/init.c crypto/ml_dsa.c
-  crypto/ml_kem.c crypto/pq_key.c crypto/sealed_message.c crypto/session.c crypto/sha256_avx512.c
-  crypto/sha256_lanes.c crypto/sha256_ni.c crypto/skipped.c crypto/window.c)
-sealpost_fuzzer(sp_initial_open ${SEALPOST_FUZZ_SESSION} crypto/agreement.c crypto/initial.c
-  crypto/initiate.c crypto/respond.c crypto/signatures.c)
-sealpost_fuzzer(sp_session_open ${SEALPOST_FUZZ_SESSION})
-foreach(name sp_initial_open sp_session_open)
-  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
-  target_link_libraries(fuzz_${name} PRIVATE PkgConfig::OPENSSL PkgConfig::SODIUM)
+# The library as a whole. Its parsers and protocols are under the fuzzer's eyes; the kernels, each with
+# its own options, read no format and would take clang minutes.
+get_target_property(sources sealcrypto SOURCES)
+list(TRANSFORM sources PREPEND ${PROJECT_SOURCE_DIR}/crypto/)
+foreach(source ${sources})
+  get_source_file_property(options ${source} TARGET_DIRECTORY sealcrypto COMPILE_OPTIONS)
+  if(NOT options)
+    set(options ${SEALPOST_FUZZ_FLAGS})
+  endif()
+  set_source_files_properties(${source} PROPERTIES COMPILE_OPTIONS "${options}")
 endforeach()
-
-sealpost_fuzzer(sp_bundle_decode_text crypto/bundle_text.c)
-target_include_directories(fuzz_sp_bundle_decode_text PRIVATE ${PROJECT_SOURCE_DIR}/crypto/include)
-target_link_libraries(fuzz_sp_bundle_decode_text PRIVATE PkgConfig::SODIUM)
+add_library(fuzz_sealcrypto STATIC EXCLUDE_FROM_ALL ${sources})
+target_include_directories(fuzz_sealcrypto PUBLIC ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_sealcrypto PUBLIC PkgConfig::OPENSSL PkgConfig::SODIUM)
+foreach(name sp_initial_open sp_session_open sp_bundle_decode_text)
+  sealpost_fuzzer(${name})
+  target_link_libraries(fuzz_${name} PRIVATE fuzz_sealcrypto)
+endforeach()
 
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
