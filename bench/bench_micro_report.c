@@ -122,6 +122,7 @@ static void print_ratios(const struct bench_micro_report *r, const struct bench_
 static void print_row(const struct bench_micro_report *r, const struct bench_micro_row *row,
                       FILE *out)
 {
+    const bool is_ours = strcmp(row->impl, "sealcrypto") == 0;
     struct bench_stat ns = bench_micro_ns(row);
     char text[3][32], range[80];
 
@@ -129,9 +130,10 @@ static void print_row(const struct bench_micro_report *r, const struct bench_mic
     fprintf(out, "%-24s ", row->op);
     if (row->keyed)
         fprintf(out, "%-8s %-4s ", key_of(row), cache_of(row));
-    fprintf(out, "%6zu %5u  %-12s %10s  %-19s", row->point.bytes, row->point.batch, row->impl,
-            figure(ns.median, text[2]), range);
-    if (strcmp(row->impl, "sealcrypto") == 0)
+    // Padded only in front of ratios: no line ends in white space.
+    fprintf(out, "%6zu %5u  %-12s %10s  %-*s", row->point.bytes, row->point.batch, row->impl,
+            figure(ns.median, text[2]), is_ours ? 19 : 0, range);
+    if (is_ours)
         print_ratios(r, row, out);
     fputc('\n', out);
 }

@@ -63,6 +63,13 @@ SP_MUST_CHECK bool sp_cpu_has_avx512(void);
 SP_MUST_CHECK int sp_ml_kem_init(void);
 SP_MUST_CHECK int sp_ml_dsa_init(void);
 
+// Big-endian, as counters are on the wire.
+static inline void sp_put_u64(uint8_t out[8], uint64_t value)
+{
+    const uint64_t swapped = __builtin_bswap64(value);
+    __builtin_memcpy(out, &swapped, sizeof(swapped));
+}
+
 // nonce = 4 zero bytes ‖ counter (u64, big-endian). Source: docs/PROTOCOL.md section 6.
 void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);
 

@@ -33,18 +33,10 @@ struct chunk {
     struct steps steps;
 };
 
-static void put_u64(uint8_t out[8], uint64_t value)
-{
-    for (int i = 7; i >= 0; i--) {
-        out[i] = (uint8_t)value;
-        value >>= 8;
-    }
-}
-
 void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter)
 {
     memset(nonce, 0, 4);
-    put_u64(nonce + 4, counter);
+    sp_put_u64(nonce + 4, counter);
 }
 
 void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
@@ -53,7 +45,7 @@ void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES
     memcpy(ad, sender, SP_MAILBOX_BYTES);
     memcpy(ad + SP_MAILBOX_BYTES, recipient, SP_MAILBOX_BYTES);
     ad[2 * SP_MAILBOX_BYTES] = (uint8_t)kind;
-    put_u64(ad + 2 * SP_MAILBOX_BYTES + 1, counter);
+    sp_put_u64(ad + 2 * SP_MAILBOX_BYTES + 1, counter);
 }
 
 // ---- what sealing and opening share -------------------------------------------------------------

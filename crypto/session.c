@@ -292,14 +292,6 @@ static void follow(struct sp_receiving *receiving, const struct sp_receiving *ne
 
 // ---- sealing ------------------------------------------------------------------------------------
 
-static void put_u64(uint8_t out[8], uint64_t value)
-{
-    for (int i = 7; i >= 0; i--) {
-        out[i] = (uint8_t)value;
-        value >>= 8;
-    }
-}
-
 static uint64_t get_u64(const uint8_t in[8])
 {
     uint64_t value = 0;
@@ -333,7 +325,7 @@ static void seal_chunk(struct sp_session_job *jobs, size_t count)
             continue;
         }
         memcpy(jobs[i].out, jobs[i].session->sending.id, SP_SESSION_ID_BYTES);
-        put_u64(jobs[i].out + SP_SESSION_ID_BYTES, jobs[i].counter);
+        sp_put_u64(jobs[i].out + SP_SESSION_ID_BYTES, jobs[i].counter);
     }
 }
 
