@@ -1,5 +1,5 @@
 // What sealpost-load ends with. When several apply the first of this order wins:
-// 1, 104, 105, 113, 111, 112.
+// 1, 104, 105, 113, 111, 112, 99.
 #ifndef SEALPOST_EXIT_CODE_H
 #define SEALPOST_EXIT_CODE_H
 
@@ -8,6 +8,7 @@
 enum exit_code {
     EXIT_CODE_PASS = 0,
     EXIT_CODE_INTERNAL = 1,
+    EXIT_CODE_THRESHOLD = 99,
     EXIT_CODE_BAD_OPTIONS = 104,
     EXIT_CODE_INTERRUPTED = 105,
     EXIT_CODE_INTEGRITY = 111,
@@ -16,7 +17,7 @@ enum exit_code {
 };
 
 struct exit_causes {
-    bool internal, bad_options, interrupted, unreachable, integrity, limited;
+    bool internal, bad_options, interrupted, unreachable, integrity, limited, threshold;
 };
 
 static inline enum exit_code exit_code_of(const struct exit_causes *c)
@@ -27,6 +28,7 @@ static inline enum exit_code exit_code_of(const struct exit_causes *c)
            : c->unreachable ? EXIT_CODE_UNREACHABLE
            : c->integrity   ? EXIT_CODE_INTEGRITY
            : c->limited     ? EXIT_CODE_LIMITED
+           : c->threshold   ? EXIT_CODE_THRESHOLD
                             : EXIT_CODE_PASS;
 }
 

@@ -1,162 +1,46 @@
-// sealpost-load: options, one run, the report, the exit code.
+// sealpost-load: finds the command. `sealpost-load URL …` is short for `sealpost-load run URL …`.
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
 
-#include "cpu.h"
-#include "options.h"
-#include "procstat.h"
-#include "report.h"
+#include "command.h"
 #include "ring.h"
-#include "run.h"
 #include "sealcrypto.h"
-#include "target.h"
-#include "tls.h"
+#include "units.h"
 
-// Sockets go from the descriptor table into a ring's at once; the table of each ring is bounded by
-// the same limit.
-static int raise_descriptor_limit(const struct options *o)
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {
+    {"run", command_run},
+};
+
+bool command_prepare(void)
 {
-    struct rlimit limit;
-    uint32_t per_thread = (o->connections + o->threads - 1) / o->threads + 1;
+    const char *missing = ring_check_kernel();
+    int err;
 
-    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -errno;
-    limit.rlim_cur = limit.rlim_max;
-    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
-        return -errno;
-    return per_thread <= limit.rlim_cur ? 0 : -EMFILE;
-}
-
-static bool check_pins(const struct options *o)
-{
-    for (uint32_t i = o->pin_count; i-- > 0;) {
-        // The last one pinned is the first of the list: the coordinator stays there, away from
-        // processors that were not named.
-        if (cpu_pin_thread(o->pin[i]) < 0) {
-            fprintf(stderr, "sealpost-load: processor %u of --pin is not available\n", o->pin[i]);
-            return false;
-        }
-    }
-    return true;
-}
-
-static bool check_target(const struct options *o, struct target *t)
-{
-    char reason[TARGET_REASON_BYTES];
-
-    if (target_parse(t, o->url, reason) < 0) {
-        fprintf(stderr, "sealpost-load: %s\n", reason);
+    if (missing) {
+        fprintf(stderr, "sealpost-load: %s\n", missing);
         return false;
     }
-    if (t->tls && !o->ca_file && !o->insecure) {
-        fputs("sealpost-load: wss needs --ca FILE to verify the relay, or --insecure\n", stderr);
-        return false;
-    }
-    if (!t->tls && (o->ca_file || o->insecure)) {
-        fputs("sealpost-load: --ca and --insecure belong to wss\n", stderr);
-        return false;
-    }
-    if (strcmp(t->path, "/v1") != 0 && !o->idle_anonymous) {
-        fprintf(stderr, "sealpost-load: users log in at /v1, not at %s\n", t->path);
-        return false;
-    }
-    return true;
-}
-
-static bool check_server(const struct options *o)
-{
-    struct procstat stat;
-    int err = o->server_pid > 0 ? procstat_read(o->server_pid, &stat) : 0;
-
+    err = sp_init();
     if (err < 0)
-        fprintf(stderr, "sealpost-load: process %d of --server-pid cannot be read: %s\n",
-                (int)o->server_pid, strerror(-err));
+        fprintf(stderr, "sealpost-load: the cryptography cannot be initialised%s\n",
+                err == -ENOTSUP ? ": SEALPOST_CRYPTO_TIER names a tier this machine lacks" : "");
     return err == 0;
-}
-
-static bool check_options(const struct options *o, struct target *t)
-{
-    int err;
-
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
-        return false;
-    err = raise_descriptor_limit(o);
-    if (err == -EMFILE)
-        fprintf(stderr,
-                "sealpost-load: %u connections are more than %u thread%s can hold (ulimit -n); use "
-                "more --threads\n",
-                o->connections, o->threads, o->threads == 1 ? "" : "s");
-    else if (err < 0)
-        fprintf(stderr, "sealpost-load: the descriptor limit: %s\n", strerror(-err));
-    return err == 0;
-}
-
-static enum exit_code load(const struct options *o, const struct target *t, int argc, char **argv)
-{
-    char reason[TLS_REASON_BYTES];
-    struct tls_context *tls = NULL;
-    struct outcome out;
-    enum exit_code code = EXIT_CODE_INTERNAL;
-    int err;
-
-    if (t->tls) {
-        tls = tls_context_create_client(o->ca_file, reason);
-        if (!tls) {
-            fprintf(stderr, "sealpost-load: %s\n", reason);
-            return EXIT_CODE_BAD_OPTIONS;
-        }
-    }
-    if (run_load(&out, o, t, tls) < 0) {
-        fputs("sealpost-load: out of memory\n", stderr);
-        goto cleanup;
-    }
-    code = out.exit_code;
-    if (!out.has_begun || !o->quiet)
-        report_print_summary(
-            &out,
-            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
-    err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
-    if (err < 0) {
-        fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
-        code = EXIT_CODE_INTERNAL;
-    }
-    run_free(&out);
-
-cleanup:
-    tls_context_destroy(tls);
-    return code;
 }
 
 int main(int argc, char **argv)
 {
-    char reason[OPTIONS_REASON_BYTES], where[TARGET_REASON_BYTES];
-    struct options options;
-    struct target target;
-    const char *missing;
-    int err;
+    static char name[64]; // what --help and usage errors call the program
 
-    if (options_parse(&options, argc, argv, reason) < 0) {
-        fprintf(stderr, "sealpost-load: %s\n", reason);
-        return EXIT_CODE_BAD_OPTIONS;
+    for (unsigned i = 0; argc > 1 && i < COUNT_OF(commands); i++) {
+        if (strcmp(argv[1], commands[i].name) != 0)
+            continue;
+        snprintf(name, sizeof name, "sealpost-load %s", commands[i].name);
+        argv[1] = name;
+        return commands[i].run(argc - 1, argv + 1);
     }
-    if (!check_options(&options, &target))
-        return EXIT_CODE_BAD_OPTIONS;
-    missing = ring_check_kernel();
-    if (missing) {
-        fprintf(stderr, "sealpost-load: %s\n", missing);
-        return EXIT_CODE_INTERNAL;
-    }
-    err = sp_init();
-    if (err < 0) {
-        fprintf(stderr, "sealpost-load: the cryptography cannot be initialised%s\n",
-                err == -ENOTSUP ? ": SEALPOST_CRYPTO_TIER names a tier this machine lacks" : "");
-        return EXIT_CODE_INTERNAL;
-    }
-    if (target_resolve(&target, where) < 0) {
-        fprintf(stderr, "sealpost-load: %s\n", where);
-        return EXIT_CODE_UNREACHABLE;
-    }
-    return (int)load(&options, &target, argc, argv);
+    return command_run(argc, argv);
 }

@@ -11,12 +11,13 @@ Test(exit_code, of_each_cause)
     cr_assert_eq(exit_code_of(&(struct exit_causes){.interrupted = true}), 105);
     cr_assert_eq(exit_code_of(&(struct exit_causes){.integrity = true}), 111);
     cr_assert_eq(exit_code_of(&(struct exit_causes){.limited = true}), 112);
+    cr_assert_eq(exit_code_of(&(struct exit_causes){.threshold = true}), 99);
     cr_assert_eq(exit_code_of(&(struct exit_causes){.unreachable = true}), 113);
 }
 
 Test(exit_code, of_precedence)
 {
-    struct exit_causes c = {true, true, true, true, true, true};
+    struct exit_causes c = {true, true, true, true, true, true, true};
 
     cr_assert_eq(exit_code_of(&c), EXIT_CODE_INTERNAL);
     c.internal = false;
@@ -29,4 +30,6 @@ Test(exit_code, of_precedence)
     cr_assert_eq(exit_code_of(&c), EXIT_CODE_INTEGRITY);
     c.integrity = false;
     cr_assert_eq(exit_code_of(&c), EXIT_CODE_LIMITED);
+    c.limited = false;
+    cr_assert_eq(exit_code_of(&c), EXIT_CODE_THRESHOLD);
 }
