@@ -34,7 +34,7 @@ sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
 
 # It includes common/tls.c.
-sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
+sealpost_fuzzer(tls_read common/tls_context.c common/tls_record.c common/tls_ticket.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
 # The library as a whole. Its parsers and protocols are under the fuzzer's eyes; the kernels, each with
