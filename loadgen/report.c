@@ -24,10 +24,14 @@ static const struct {
 };
 
 // Every exported figure has three decimals: what a reader compares, not what a double holds.
+static double rounded(double value)
+{
+    return (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) / 1000;
+}
+
 static void add_real(doc_t *d, val_t *to, const char *key, double value)
 {
-    yyjson_mut_obj_add_real(d, to, key,
-                            (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) / 1000);
+    yyjson_mut_obj_add_real(d, to, key, rounded(value));
 }
 
 static void add_optional(doc_t *d, val_t *to, const char *key, bool has, double value)
@@ -185,6 +189,26 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 #undef X
 }
 
+// Means, so that the parts add up to the response (to the last decimal of each).
+static void add_budget(doc_t *d, val_t *root, const struct budget *b)
+{
+    val_t *o = yyjson_mut_obj_add_obj(d, root, "budget");
+
+    yyjson_mut_obj_add_uint(d, o, "count", b->count);
+    yyjson_mut_obj_add_uint(d, o, "unattributed_count", b->unattributed);
+    add_optional(d, o, "response_us", b->count > 0, budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++) {
+        char key[32];
+
+        snprintf(key, sizeof key, "%s_us", budget_part_name((enum budget_part)i));
+        yyjson_mut_obj_add(
+            o, yyjson_mut_strcpy(d, key),
+            b->count == 0
+                ? yyjson_mut_null(d)
+                : yyjson_mut_real(d, rounded(budget_mean_ns(b, (enum budget_part)i) / 1e3)));
+    }
+}
+
 static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *g = yyjson_mut_obj_add_obj(d, root, "generator");
@@ -296,6 +320,7 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_counts(d, root, out);
     add_delivery(d, root, out);
     add_latency(d, root, &out->tally);
+    add_budget(d, root, &out->tally.budget);
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
@@ -354,6 +379,24 @@ static void print_latency(FILE *to, const struct outcome *out)
 #define X(name) print_hist(to, #name, &t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
+}
+
+static void print_budget(FILE *to, const struct budget *b)
+{
+    const char *separator = "";
+
+    if (b->count == 0)
+        return;
+    fprintf(to, "\n  mean response  %.1f us:", budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++) {
+        enum budget_part part = (enum budget_part)i;
+
+        if (b->part_ns[i] == 0)
+            continue;
+        fprintf(to, "%s %s %.1f", separator, budget_part_name(part), budget_mean_ns(b, part) / 1e3);
+        separator = ",";
+    }
+    fputc('\n', to);
 }
 
 static void print_cryptography(FILE *to, const struct options *o)
@@ -456,4 +499,5 @@ void report_print_summary(const struct outcome *out, FILE *to)
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
     print_latency(to, out);
+    print_budget(to, &out->tally.budget);
 }

@@ -109,11 +109,26 @@ Test(report, format_json_has_every_member)
         "/latency_us/schedule_lag/p99",
         "/latency_us/send_queue/p99_9",
         "/latency_us/seal/p99_99",
+        "/latency_us/socket_queue/p50",
+        "/latency_us/server_network/p99",
         "/latency_us/open/mean",
+        "/latency_us/seal_cost/mean",
+        "/latency_us/open_cost/mean",
+        "/latency_us/turn/max",
         "/latency_us/tls_handshake/max",
         "/latency_us/handshake/count",
         "/latency_us/initiate/p50",
         "/latency_us/respond/p99",
+        "/budget/count",
+        "/budget/unattributed_count",
+        "/budget/response_us",
+        "/budget/schedule_lag_us",
+        "/budget/send_queue_us",
+        "/budget/seal_us",
+        "/budget/socket_queue_us",
+        "/budget/server_network_us",
+        "/budget/open_us",
+        "/budget/unattributed_us",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
@@ -141,6 +156,21 @@ Test(report, format_json_percentiles_need_samples)
     cr_assert_float_eq(yyjson_get_real(at("/latency_us/response/max")), 1000, 0.001);
     cr_assert(yyjson_is_null(at("/latency_us/open/p50")), "no samples, no figure");
     cr_assert(yyjson_is_null(at("/latency_us/open/max")));
+}
+
+Test(report, format_json_budget_adds_up)
+{
+    struct budget_times times = {0, 1000, 3000, 6000, 10000, 15000, 21000};
+
+    budget_add(&out.tally.budget, &times);
+    times.sealed_ns = 0;
+    budget_add(&out.tally.budget, &times);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/budget/response_us")), 21, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/schedule_lag_us")), 1, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/server_network_us")), 2.5, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/unattributed_us")), 6, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/budget/unattributed_count")), 1);
 }
 
 Test(report, format_json_rates_are_of_the_window)
