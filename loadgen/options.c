@@ -125,6 +125,8 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
         .connections = 100,
         .in_flight = 1,
         .payload_bytes = 256,
+        .payload = {.min_bytes = 256, .max_bytes = 256},
+        .payload_text = "256",
         .warmup_ns = NS_PER_S,
         .duration_ns = 10 * NS_PER_S,
         .drain_ns = 2 * NS_PER_S,

@@ -21,10 +21,14 @@ static const struct argp_option option_table[] = {
     {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 0},
     {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 0},
     {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 0},
-    {"payload", 'p', "BYTES", 0, "Plaintext of an envelope, at least 48 (256)", 0},
+    {"payload", 'p', "SIZE", 0,
+     "Plaintext of an envelope in bytes, at least 48 (256), or uniform:A-B, "
+     "lognormal:MEDIAN,SIGMA[,MIN-MAX], choice:BYTES*WEIGHT,…",
+     0},
     {"durable", KEY_DURABLE, 0, 0, "Durable envelopes, acknowledged by the recipient", 0},
     {"idle-anonymous", KEY_ANONYMOUS, 0, 0, "Idle: upgrade only, no login", 0},
-    {"seed", KEY_SEED, "N", 0, "Of schedule and payload filler; keys are always random (1)", 0},
+    {"seed", KEY_SEED, "N", 0, "Of schedule, payload sizes and filler; keys are always random (1)",
+     0},
     {0},
 };
 
@@ -41,6 +45,20 @@ static int parse_rate(struct option_parse *p, const char *text)
         p->o->rate_per_s > 1e8)
         return option_refuse(p, "--rate takes envelopes a second from 0.001 to 100000000, not '%s'",
                              text);
+    return 0;
+}
+
+static int parse_payload(struct option_parse *p, const char *text)
+{
+    struct options *o = p->o;
+    char reason[PAYLOAD_REASON_BYTES];
+
+    p->has_payload = true;
+    if (payload_parse(&o->payload, text, LEDGER_RECORD_BYTES, OPTIONS_PAYLOAD_MAX_BYTES, reason) <
+        0)
+        return option_refuse(p, "--payload %s", reason);
+    o->payload_bytes = o->payload.max_bytes;
+    o->payload_text = text;
     return 0;
 }
 
@@ -69,9 +87,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         o->arrival = (enum plan_arrival)word;
         return err;
     case 'p':
-        p->has_payload = true;
-        return option_parse_count_32(p, "payload", arg, LEDGER_RECORD_BYTES,
-                                     OPTIONS_PAYLOAD_MAX_BYTES, &o->payload_bytes);
+        return parse_payload(p, arg);
     case KEY_DURABLE:
         o->durable = true;
         return 0;

@@ -133,6 +133,19 @@ def test_payload(relay, load, payload):
     assert document["run"]["config"]["payload_bytes"] == payload
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_payload_distribution(start_relay, load, scheme):
+    relay = start_relay("--workers", 1, listen=(scheme,))
+    url, tls = url_of(relay, scheme)
+    # From the shortest frame header to the longest, several in one send.
+    document = load(url, *tls, "-c", 4, "-w", 32, "-p", "choice:48*70,1000*20,20000*9,65504*1",
+                    "-d", "500ms", "--warmup", "0", "--drain", "10").passed()
+    config = document["run"]["config"]
+    assert config["payload"] == "choice:48*70,1000*20,20000*9,65504*1"
+    assert config["payload_bytes"] == 65504
+    assert document["messages"]["count"] > 100
+
+
 def test_threads(start_relay, load):
     relay = start_relay("--workers", 2)
     document = load(relay.url(), "-c", 20, "-t", 2, "-d", "1", "--warmup", "0").passed()
