@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "payload.h"
 #include "plan.h"
 #include "sealcrypto.h"
 #include "units.h"
@@ -30,7 +31,9 @@ struct options {
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
     enum plan_arrival arrival;
-    uint32_t payload_bytes; // plaintext
+    uint32_t payload_bytes; // plaintext; with a distribution, the largest
+    struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each
+    const char *payload_text;
     bool durable;
     bool idle_anonymous;
     enum sp_suite suite;

@@ -150,6 +150,19 @@ def test_payload(relay, load, payload):
     assert document["run"]["config"]["payload_bytes"] == payload
 
 
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_payload_distribution(start_relay, load, scheme):
+    relay = start_relay("--workers", 1, listen=(scheme,))
+    url, tls = url_of(relay, scheme)
+    # From the shortest frame header to the longest, several in one send.
+    document = load(url, *tls, "-c", 4, "-w", 32, "-p", "choice:48*70,1000*20,20000*9,65504*1",
+                    "-d", "500ms", "--warmup", "0", "--drain", "10").passed()
+    config = document["run"]["config"]
+    assert config["payload"] == "choice:48*70,1000*20,20000*9,65504*1"
+    assert config["payload_bytes"] == 65504
+    assert document["messages"]["count"] > 100
+
+
 def test_threads(start_relay, load):
     relay = start_relay("--workers", 2)
     document = load(relay.url(), "-c", 20, "-t", 2, "-d", "1", "--warmup", "0").passed()
@@ -193,14 +206,18 @@ def test_schema(relay, load):
     for name in ("response", "uncorrected", "schedule_lag", "send_queue", "seal", "socket_queue",
                  "server_network", "open", "seal_cost", "open_cost", "turn"):
         assert set(document["latency_us"][name]) == {"count", "mean", "p50", "p90", "p99",
-                                                     "p99_9", "p99_99", "max"}
+                                                     "p99_9", "p99_99", "max", "curve"}
     response = document["latency_us"]["response"]
     assert 0 < response["p50"] <= response["p90"] <= response["max"]
     assert document["server"]["cpu_ns"] > 0 and document["server"]["cpu_ns_per_msg"] > 0
     assert document["generator"]["verdict"] in ("ok", "suspect", "limited")
     assert document["intervals"]
-    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p99_us"} == \
-        set(document["intervals"][0])
+    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p90_us", "p99_us", "p99_9_us",
+            "max_us", "sent", "delivered", "refused", "faults", "generator_busy_pct",
+            "server_busy_pct", "server_cpu_ns_per_op"} == set(document["intervals"][0])
+    curve = response["curve"]
+    assert curve == sorted(curve) and curve[0][0] == 0 and curve[-1][1] <= response["max"]
+    assert sum(i["count"] for i in document["intervals"]) > 0.8 * document["messages"]["count"]
 
 
 def test_json_on_standard_output(relay):
