@@ -7,6 +7,7 @@
 #include "command.h"
 #include "cpu.h"
 #include "options.h"
+#include "outputs.h"
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
@@ -122,6 +123,8 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
         code = EXIT_CODE_INTERNAL;
     }
+    if (!outputs_write(&out))
+        code = EXIT_CODE_INTERNAL;
     run_free(&out);
 
 cleanup:

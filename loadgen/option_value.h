@@ -14,6 +14,7 @@ enum {
     OPTION_KEYS_LOAD = 256,
     OPTION_KEYS_CRYPTO = 320,
     OPTION_KEYS_PROCESS = 384,
+    OPTION_KEYS_OUTPUTS = 448,
 };
 
 // What is known while the options are read; `input` of every argp parser.

@@ -10,6 +10,7 @@
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
+#include "outputs.h"
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
@@ -38,6 +39,7 @@ static const struct argp_child children[] = {
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
+    {&outputs_argp, 0, "", 4},
     {0},
 };
 

@@ -24,6 +24,11 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
+
 struct options {
     const char *url;
     enum options_mode mode;
@@ -50,6 +55,7 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
+    struct options_outputs outputs;
     pid_t server_pid; // 0: none
     bool quiet;
     uint64_t progress_ns; // 0: no progress lines
