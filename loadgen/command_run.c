@@ -7,9 +7,11 @@
 #include "command.h"
 #include "cpu.h"
 #include "options.h"
+#include "outputs.h"
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
+#include "summary.h"
 #include "target.h"
 #include "tls.h"
 
@@ -113,14 +115,16 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
     }
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
-        report_print_summary(
-            &out,
-            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
+        summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
+                                ? stderr
+                                : stdout);
     err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
     if (err < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
         code = EXIT_CODE_INTERNAL;
     }
+    if (!outputs_write(&out))
+        code = EXIT_CODE_INTERNAL;
     run_free(&out);
 
 cleanup:

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "payload.h"
 #include "plan.h"
 #include "sealcrypto.h"
 #include "units.h"
@@ -23,6 +24,11 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
+
 struct options {
     const char *url;
     enum options_mode mode;
@@ -30,7 +36,9 @@ struct options {
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
     enum plan_arrival arrival;
-    uint32_t payload_bytes; // plaintext
+    uint32_t payload_bytes; // plaintext; with a distribution, the largest
+    struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each
+    const char *payload_text;
     bool durable;
     bool idle_anonymous;
     enum sp_suite suite;
@@ -47,6 +55,7 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
+    struct options_outputs outputs;
     pid_t server_pid; // 0: none
     bool quiet;
     uint64_t progress_ns; // 0: no progress lines

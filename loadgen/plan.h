@@ -9,13 +9,14 @@
 
 #include <stdint.h>
 
+#include "prng.h"
 #include "units.h"
 
 enum plan_arrival { PLAN_CONSTANT, PLAN_POISSON };
 
 struct plan {
     enum plan_arrival arrival;
-    uint64_t random[4];
+    struct prng random;
     double spacing_ns; // mean gap
     double phase_ns;   // constant: the first arrival
     double at_ns;      // Poisson: the running sum

@@ -30,6 +30,7 @@ void tally_merge(struct tally *into, const struct tally *from)
     TALLY_HISTOGRAMS(X)
 #undef X
     ledger_add(&into->ledger, &from->ledger);
+    budget_merge(&into->budget, &from->budget);
     for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
         into->refused[i] += from->refused[i];
     into->delivered += from->delivered;

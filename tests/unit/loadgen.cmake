@@ -1,8 +1,11 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options persona plan pulse
-    report tally target user_control verdict)
+foreach(name arena budget downlink exit_code handshake handshake_faults hdr_encoding ledger options output_format payload persona
+    percentile_curve plan prng pulse report series summary tally target user_control verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
 foreach(name handshake handshake_faults)
   sealpost_tier_test(${name} portable)
 endforeach()
+target_compile_definitions(test_hdr_encoding
+  PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)

@@ -97,6 +97,14 @@ Test(options, parse_open_loop)
     cr_assert_not(o.source_addresses_auto);
 }
 
+Test(options, parse_payload_distribution)
+{
+    cr_assert_eq(PARSE(URL, "-p", "choice:64*3,1024*1"), 0);
+    cr_assert_eq(o.payload.kind, PAYLOAD_CHOICE);
+    cr_assert_eq(o.payload_bytes, 1024, "buffers are for the largest");
+    cr_assert_str_eq(o.payload_text, "choice:64*3,1024*1");
+}
+
 Test(options, parse_modes)
 {
     cr_assert_eq(PARSE(URL, "--mode", "handshake"), 0);
@@ -134,6 +142,8 @@ static const struct refusal refusals[] = {
     {{URL, "-w", "5000"}, "4096"},
     {{URL, "-p", "47"}, "48"},
     {{URL, "-p", "70000"}, "--payload"},
+    {{URL, "-p", "uniform:9-10"}, "--payload takes sizes from 48"},
+    {{URL, "-p", "gauss:9,10"}, "'gauss:9,10'"},
     {{URL, "-r", "0"}, "--rate"},
     {{URL, "-r", "nan"}, "--rate"},
     {{URL, "-r", "10", "-w", "2"}, "closed loop"},

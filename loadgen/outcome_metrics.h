@@ -1,0 +1,12 @@
+// What an outcome's figures come to. Pure.
+#ifndef SEALPOST_OUTCOME_METRICS_H
+#define SEALPOST_OUTCOME_METRICS_H
+
+#include "run.h"
+
+// What the relay did for us in the window: what its cost is divided by.
+uint64_t outcome_metrics_operations(const struct outcome *out);
+double outcome_metrics_rss_per_connection(const struct outcome *out);
+double outcome_metrics_per_second(const struct outcome *out, uint64_t count);
+
+#endif
