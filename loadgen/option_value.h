@@ -20,7 +20,7 @@ enum {
 struct option_parse {
     struct options *o;
     char *reason; // OPTIONS_REASON_BYTES
-    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
+    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration;
 };
 
 // Say why; returns EINVAL.

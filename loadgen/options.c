@@ -16,6 +16,16 @@ static const char doc[] =
     "and whether every envelope arrived.\v"
     "TIME is a number with ms, s or m (seconds without).\n"
     "\n"
+    "STAGES: each --stage follows the one before; RATE is envelopes a second over all "
+    "connections.\n"
+    "  hold TIME [at RATE]\n"
+    "  ramp TIME [from RATE] to RATE\n"
+    "  step NxTIME from RATE by [-]RATE\n"
+    "  burst COUNT every TIME for TIME [at RATE]   COUNT at once, on top of RATE\n"
+    "  spike TIME to RATE\n"
+    "A rate that is not given is where the stage before ended, after a spike where it began. "
+    "NAME: in front names a stage in the result. The warm-up has the first stage's first rate.\n"
+    "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
     "      100 connections, one envelope in flight each, ten seconds\n"
@@ -65,14 +75,15 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && (p->has_in_flight || p->has_rate || p->has_payload || o->durable))
-        return option_refuse(p,
-                             "--in-flight, --rate, --payload and --durable belong to --mode talk");
+    if (!talk &&
+        (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
+        return option_refuse(
+            p, "--in-flight, --rate, --stage, --payload and --durable belong to --mode talk");
     if (p->has_in_flight && p->has_rate)
         return option_refuse(
             p, "--in-flight is the closed loop, --rate the open one; give one of them");
-    if (p->has_arrival && !p->has_rate)
-        return option_refuse(p, "--arrival belongs to --rate");
+    if (p->has_arrival && !p->has_rate && o->stages.count == 0)
+        return option_refuse(p, "--arrival belongs to --rate and --stage");
     if (o->mode == OPTIONS_IDLE && (p->has_suite || p->has_session))
         return option_refuse(p, "--suite and --session belong to --mode talk and handshake");
     if (o->idle_anonymous && o->is_hybrid)
@@ -85,6 +96,29 @@ static int check_mode(struct option_parse *p)
     return 0;
 }
 
+static int check_stages(struct option_parse *p)
+{
+    struct options *o = p->o;
+    double count = 0;
+
+    if (o->stages.count == 0)
+        return 0;
+    if (p->has_rate || p->has_in_flight)
+        return option_refuse(p, "--stage is an open loop of its own; give it, --rate or "
+                                "--in-flight");
+    if (p->has_duration)
+        return option_refuse(p, "stages last as long as they say; --duration belongs to --rate and "
+                                "--in-flight");
+    for (uint32_t i = 0; i < o->stages.count; i++)
+        count += stage_smooth_count(&o->stages.stages[i]) +
+                 (double)stage_burst_total(&o->stages.stages[i]);
+    if (count < 1)
+        return option_refuse(p, "the stages offer no envelope at all");
+    o->duration_ns = stage_list_len_ns(&o->stages);
+    o->rate_per_s = count * (double)NS_PER_S / (double)o->duration_ns;
+    return 0;
+}
+
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
@@ -94,6 +128,8 @@ static int check(struct option_parse *p)
     if (!o->url)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
     err = check_mode(p);
+    if (err == 0)
+        err = check_stages(p);
     if (err)
         return err;
     if (o->duration_ns == 0)

@@ -10,6 +10,7 @@
 #include "payload.h"
 #include "plan.h"
 #include "sealcrypto.h"
+#include "stage.h"
 #include "units.h"
 
 #define OPTIONS_REASON_BYTES 256u
@@ -30,6 +31,8 @@ struct options {
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
+    struct stage_list
+        stages; // open loop in stages: rate_per_s is their mean, duration_ns their sum
     enum plan_arrival arrival;
     uint32_t payload_bytes; // plaintext; with a distribution, the largest
     struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each

@@ -66,6 +66,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'd':
+        p->has_duration = true;
         return option_parse_time(p, "duration", arg, &o->duration_ns);
     case KEY_WARMUP:
         return option_parse_time(p, "warmup", arg, &o->warmup_ns);
