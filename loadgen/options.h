@@ -53,7 +53,8 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
-    pid_t server_pid; // 0: none
+    const char *record_file; // CSV of what was sent when
+    pid_t server_pid;        // 0: none
     bool quiet;
     uint64_t progress_ns; // 0: no progress lines
 };

@@ -160,11 +160,13 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
         if (err == 0)
+            err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
+        if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
             err = -pthread_getcpuclockid(s->thread, &r->cpu_clocks[r->shard_count++]);
         else
-            tally_free(&s->tally);
+            tally_free(&s->tally), recorder_free(&s->recorder);
     }
     return err;
 }
@@ -323,6 +325,30 @@ static void watch(struct run *r)
         end_window(r, atomic_load(&r->clock.measure_ns));
 }
 
+// What the threads recorded, when they have ended.
+static void write_record(struct run *r)
+{
+    const struct recorder *recorders[OPTIONS_THREADS_MAX];
+    struct outcome *out = r->out;
+    FILE *f;
+
+    if (!r->options->record_file)
+        return;
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        recorders[i] = &r->shards[i].recorder;
+        out->recorded += recorders[i]->count;
+        out->not_recorded += recorders[i]->dropped;
+    }
+    f = fopen(r->options->record_file, "we");
+    if (f)
+        out->record_error =
+            recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
+    if (!f || (fclose(f) != 0 && out->record_error == 0))
+        out->record_error = -errno;
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        recorder_free(&r->shards[i].recorder);
+}
+
 static void collect(struct run *r)
 {
     struct outcome *out = r->out;
@@ -439,6 +465,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         watch(&r);
     }
     collect(&r);
+    write_record(&r);
     progress_finish(&r.progress);
     judge(out);
     free(r.shards);

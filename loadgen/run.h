@@ -37,6 +37,9 @@ struct outcome {
         server_rss_bytes;        // before the first connection; at the window's end
     struct series series;        // of the window, each second or longer
     double coordinator_busy_pct; // its own CPU time in the window: what watching costs
+    uint64_t recorded,
+        not_recorded; // --record: rows written; envelopes for which there was no room
+    int record_error; // 0, -errno: the file could not be written
     struct verdict verdict;
     enum exit_code exit_code;
 };

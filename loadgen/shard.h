@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "pulse.h"
+#include "recorder.h"
 #include "ring.h"
 #include "schedule.h"
 #include "tally.h"
@@ -110,6 +111,7 @@ struct shard {
     char failure_text[SHARD_FAILURE_BYTES];
     char disconnect_text[SHARD_FAILURE_BYTES]; // the first one
     struct tally tally;
+    struct recorder recorder; // --record
     // Shard 0 reads the relay's CPU time at the window's edges.
     uint64_t server_cpu_ns[2];
     int server_error;

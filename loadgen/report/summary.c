@@ -6,6 +6,7 @@
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
+#include "stage_result.h"
 
 static const struct {
     const char *name;
@@ -142,5 +143,10 @@ void summary_print(const struct outcome *out, FILE *to)
     fputc('\n', to);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
+    if (out->not_recorded > 0)
+        fprintf(to,
+                "  recorded       %" PRIu64 " envelopes; there was no room for %" PRIu64 " more\n",
+                out->recorded, out->not_recorded);
     print_latency(to, out);
+    stage_result_print(out, to);
 }
