@@ -51,7 +51,11 @@ static const char doc[] =
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
     "\n"
-    "Exit codes: 0 pass, 1 internal error, 104 bad options, 105 interrupted, 111 envelopes or "
+    "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
+    "      exit code 99 when an objective is missed, at once if the first is\n"
+    "\n"
+    "Exit codes: 0 pass, 1 internal error, 99 an objective was missed, 104 bad options, 105 "
+    "interrupted, 111 envelopes or "
     "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
     "reached.";
 
@@ -100,6 +104,7 @@ static const struct argp_option option_table[] = {
 struct parse {
     struct options *o;
     char *reason;
+    struct threshold_option threshold;
     bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
 };
 
@@ -324,6 +329,10 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     struct parse *p = state->input;
     int err;
 
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &p->threshold;
+        return 0;
+    }
     if (key == ARGP_KEY_ARG) {
         if (p->o->url)
             return refuse(p, "one relay at a time: '%s' is too much", arg);
@@ -385,9 +394,13 @@ static int check(struct parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
+    static const struct argp_child children[] = {{&threshold_list_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, 0, 0, 0};
-    struct parse p = {.o = o, .reason = reason};
+        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, children, 0, 0};
+    struct parse p = {
+        .o = o, .reason = reason, .threshold = {.list = &o->thresholds, .reason = reason}};
+
+    _Static_assert(THRESHOLD_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
 
     *o = (struct options){
         .mode = OPTIONS_TALK,

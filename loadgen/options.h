@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "plan.h"
 #include "sealcrypto.h"
+#include "threshold_list.h"
 #include "units.h"
 
 #define OPTIONS_REASON_BYTES 256u
@@ -50,6 +51,7 @@ struct options {
     pid_t server_pid; // 0: none
     bool quiet;
     uint64_t progress_ns; // 0: no progress lines
+    struct threshold_list thresholds;
 };
 
 // Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the

@@ -25,16 +25,6 @@ void pulse_collect(struct pulse_sample *into, const struct pulse *p)
         into->buckets[i] += load(&p->buckets[i]);
 }
 
-static uint64_t highest_value_of(uint32_t bucket)
-{
-    uint32_t shift;
-
-    if (bucket < 1u << PULSE_SUB_BITS)
-        return bucket;
-    shift = (bucket >> PULSE_SUB_BITS) - 1;
-    return (((uint64_t)(bucket & 15u) + 17) << shift) - 1;
-}
-
 uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sample *to, double p)
 {
     uint64_t total = 0, rank, seen = 0;
@@ -47,7 +37,7 @@ uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sa
     for (uint32_t i = 0; i < PULSE_BUCKETS; i++) {
         seen += to->buckets[i] - from->buckets[i];
         if (seen >= rank)
-            return highest_value_of(i);
+            return pulse_bucket_high(i);
     }
-    return highest_value_of(PULSE_BUCKETS - 1);
+    return pulse_bucket_high(PULSE_BUCKETS - 1);
 }

@@ -43,6 +43,21 @@ static inline uint32_t pulse_bucket(uint64_t value)
     return ((shift + 1) << PULSE_SUB_BITS) + (uint32_t)((value >> shift) & 15u);
 }
 
+// The smallest and the largest value of a bucket.
+static inline uint64_t pulse_bucket_low(uint32_t bucket)
+{
+    if (bucket < 1u << PULSE_SUB_BITS)
+        return bucket;
+    return ((uint64_t)(bucket & 15u) + 16) << ((bucket >> PULSE_SUB_BITS) - 1);
+}
+
+static inline uint64_t pulse_bucket_high(uint32_t bucket)
+{
+    if (bucket < 1u << PULSE_SUB_BITS)
+        return bucket;
+    return (((uint64_t)(bucket & 15u) + 17) << ((bucket >> PULSE_SUB_BITS) - 1)) - 1;
+}
+
 static inline void pulse_record(struct pulse *p, uint64_t latency_ns)
 {
     pulse_add(&p->buckets[pulse_bucket(latency_ns)], 1);

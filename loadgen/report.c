@@ -10,7 +10,10 @@
 #include <yyjson.h>
 
 #include "cpu.h"
+#include "outcome_metrics.h"
+#include "result_json.h"
 #include "sealcrypto.h"
+#include "threshold_report.h"
 #include "ws.h"
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
@@ -20,40 +23,10 @@ static const struct {
     const char *name;
     double p;
 } percentiles[] = {
-    {"p50", 50}, {"p90", 90}, {"p99", 99}, {"p99_9", 99.9}, {"p99_99", 99.99},
+#define X(name, p) {name, p},
+    RESULT_JSON_PERCENTILES(X)
+#undef X
 };
-
-// Every exported figure has three decimals: what a reader compares, not what a double holds.
-static void add_real(doc_t *d, val_t *to, const char *key, double value)
-{
-    yyjson_mut_obj_add_real(d, to, key,
-                            (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) / 1000);
-}
-
-static void add_optional(doc_t *d, val_t *to, const char *key, bool has, double value)
-{
-    if (has)
-        add_real(d, to, key, value);
-    else
-        yyjson_mut_obj_add_null(d, to, key);
-}
-
-static void add_hist(doc_t *d, val_t *to, const char *key, const struct hist *h)
-{
-    val_t *o = yyjson_mut_obj_add_obj(d, to, key);
-
-    yyjson_mut_obj_add_uint(d, o, "count", h->total);
-    add_optional(d, o, "mean", h->total > 0, hist_mean(h) / 1e3);
-    for (unsigned i = 0; i < COUNT_OF(percentiles); i++)
-        add_optional(d, o, percentiles[i].name, hist_percentile_supported(h, percentiles[i].p),
-                     (double)hist_percentile(h, percentiles[i].p) / 1e3);
-    add_optional(d, o, "max", h->total > 0, (double)h->max / 1e3);
-}
-
-static double per_second(const struct outcome *out, uint64_t count)
-{
-    return out->tally.window_ns == 0 ? 0 : (double)count * 1e9 / (double)out->tally.window_ns;
-}
 
 static void add_config(doc_t *d, val_t *run, const struct outcome *out)
 {
@@ -76,9 +49,9 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     pin = yyjson_mut_obj_add_arr(d, c, "pin");
     for (uint32_t i = 0; i < o->pin_count; i++)
         yyjson_mut_arr_add_uint(d, pin, o->pin[i]);
-    add_real(d, c, "warmup_s", (double)o->warmup_ns / 1e9);
-    add_real(d, c, "duration_s", (double)o->duration_ns / 1e9);
-    add_real(d, c, "drain_s", (double)o->drain_ns / 1e9);
+    result_json_add_real(d, c, "warmup_s", (double)o->warmup_ns / 1e9);
+    result_json_add_real(d, c, "duration_s", (double)o->duration_ns / 1e9);
+    result_json_add_real(d, c, "drain_s", (double)o->drain_ns / 1e9);
 }
 
 static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, char **argv)
@@ -93,8 +66,8 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
     gmtime_r(&out->started, &utc);
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
     yyjson_mut_obj_add_strcpy(d, run, "started", text);
-    add_real(d, run, "setup_s", (double)out->setup_ns / 1e9);
-    add_real(d, run, "duration_s", (double)out->tally.window_ns / 1e9);
+    result_json_add_real(d, run, "setup_s", (double)out->setup_ns / 1e9);
+    result_json_add_real(d, run, "duration_s", (double)out->tally.window_ns / 1e9);
     yyjson_mut_obj_add_bool(d, run, "interrupted", out->interrupted);
     if (out->failure != SHARD_FAILURE_NONE)
         yyjson_mut_obj_add_str(d, run, "failure", out->failure_text);
@@ -140,7 +113,7 @@ static void add_offered(doc_t *d, val_t *root, const struct outcome *out)
                            : !open_loop                 ? "closed"
                            : o->arrival == PLAN_POISSON ? "open, poisson"
                                                         : "open, constant");
-    add_optional(d, offered, "rate_per_s", open_loop, o->rate_per_s);
+    result_json_add_optional(d, offered, "rate_per_s", open_loop, o->rate_per_s);
     yyjson_mut_obj_add_uint(d, offered, "scheduled", out->tally.scheduled);
     yyjson_mut_obj_add_uint(d, offered, "sent", out->tally.sent);
     yyjson_mut_obj_add_uint(d, offered, "not_sent", out->tally.scheduled - out->tally.sent);
@@ -180,7 +153,7 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 {
     val_t *latency = yyjson_mut_obj_add_obj(d, root, "latency_us");
 
-#define X(name) add_hist(d, latency, #name, &t->name);
+#define X(name) result_json_add_hist(d, latency, #name, &t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
 }
@@ -198,28 +171,14 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     for (uint32_t i = 0; i < out->options->threads; i++)
         yyjson_mut_arr_add_real(d, busy, (double)(int)(out->busy_pct[i] * 10) / 10);
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
-    add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
-    add_real(d, g, "steal_pct", out->steal_pct);
-}
-
-// What the relay spent, divided by what it did for us in the window.
-static uint64_t operations(const struct outcome *out)
-{
-    return out->options->mode == OPTIONS_HANDSHAKE
-               ? out->tally.handshakes + out->tally.handshakes_without_one_time
-               : out->tally.delivered;
-}
-
-static double rss_per_connection(const struct outcome *out)
-{
-    return ((double)out->server_rss_bytes - (double)out->server_rss_before_bytes) /
-           (double)out->options->connections;
+    result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
+    result_json_add_real(d, g, "steal_pct", out->steal_pct);
 }
 
 static void add_server(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *server;
-    uint64_t count = operations(out);
+    uint64_t count = outcome_metrics_operations(out);
 
     if (!out->has_server) {
         yyjson_mut_obj_add_null(d, root, "server");
@@ -227,17 +186,17 @@ static void add_server(doc_t *d, val_t *root, const struct outcome *out)
     }
     server = yyjson_mut_obj_add_obj(d, root, "server");
     yyjson_mut_obj_add_uint(d, server, "cpu_ns", out->server_cpu_ns);
-    add_optional(d, server,
-                 out->options->mode == OPTIONS_HANDSHAKE ? "cpu_ns_per_handshake"
-                                                         : "cpu_ns_per_msg",
-                 count > 0, count > 0 ? (double)out->server_cpu_ns / (double)count : 0);
-    add_optional(d, server, "busy_pct", out->tally.window_ns > 0,
-                 out->tally.window_ns > 0
-                     ? 100.0 * (double)out->server_cpu_ns / (double)out->tally.window_ns
-                     : 0);
+    result_json_add_optional(d, server,
+                             out->options->mode == OPTIONS_HANDSHAKE ? "cpu_ns_per_handshake"
+                                                                     : "cpu_ns_per_msg",
+                             count > 0, count > 0 ? (double)out->server_cpu_ns / (double)count : 0);
+    result_json_add_optional(d, server, "busy_pct", out->tally.window_ns > 0,
+                             out->tally.window_ns > 0
+                                 ? 100.0 * (double)out->server_cpu_ns / (double)out->tally.window_ns
+                                 : 0);
     yyjson_mut_obj_add_uint(d, server, "rss_before_bytes", out->server_rss_before_bytes);
     yyjson_mut_obj_add_uint(d, server, "rss_bytes", out->server_rss_bytes);
-    add_real(d, server, "rss_bytes_per_conn", rss_per_connection(out));
+    result_json_add_real(d, server, "rss_bytes_per_conn", outcome_metrics_rss_per_connection(out));
 }
 
 static void add_intervals(doc_t *d, val_t *root, const struct outcome *out)
@@ -250,12 +209,12 @@ static void add_intervals(doc_t *d, val_t *root, const struct outcome *out)
         uint64_t count = out->options->mode == OPTIONS_HANDSHAKE ? in->handshakes : in->messages;
         bool any = count > 0 && in->len_ns > 0;
 
-        add_real(d, o, "at_s", (double)in->at_ns / 1e9);
-        add_real(d, o, "length_s", (double)in->len_ns / 1e9);
+        result_json_add_real(d, o, "at_s", (double)in->at_ns / 1e9);
+        result_json_add_real(d, o, "length_s", (double)in->len_ns / 1e9);
         yyjson_mut_obj_add_uint(d, o, "count", count);
-        add_real(d, o, "per_s", any ? (double)count * 1e9 / (double)in->len_ns : 0);
-        add_optional(d, o, "p50_us", any, (double)in->p50_ns / 1e3);
-        add_optional(d, o, "p99_us", any, (double)in->p99_ns / 1e3);
+        result_json_add_real(d, o, "per_s", any ? (double)count * 1e9 / (double)in->len_ns : 0);
+        result_json_add_optional(d, o, "p50_us", any, (double)in->p50_ns / 1e3);
+        result_json_add_optional(d, o, "p99_us", any, (double)in->p99_ns / 1e3);
     }
 }
 
@@ -270,9 +229,9 @@ static void add_counts(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, connections, "connected", t->connected);
     yyjson_mut_obj_add_uint(d, connections, "disconnected", t->disconnected);
     yyjson_mut_obj_add_uint(d, messages, "count", t->delivered);
-    add_real(d, messages, "per_s", per_second(out, t->delivered));
+    result_json_add_real(d, messages, "per_s", outcome_metrics_per_second(out, t->delivered));
     yyjson_mut_obj_add_uint(d, handshakes, "count", t->handshakes);
-    add_real(d, handshakes, "per_s", per_second(out, t->handshakes));
+    result_json_add_real(d, handshakes, "per_s", outcome_metrics_per_second(out, t->handshakes));
     yyjson_mut_obj_add_uint(d, handshakes, "without_one_time", t->handshakes_without_one_time);
     yyjson_mut_obj_add_uint(d, handshakes, "last_resort_kem", t->handshakes_with_last_resort);
     yyjson_mut_obj_add_uint(d, handshakes, "failed", t->handshakes_failed);
@@ -299,6 +258,7 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
+    threshold_report_add(d, root, out);
     yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
     text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
     yyjson_mut_doc_free(d);
@@ -307,24 +267,9 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
 
 int report_write_json(const struct outcome *out, int argc, char **argv, const char *file)
 {
-    bool to_stdout = strcmp(file, "-") == 0;
     char *text = report_format_json(out, argc, argv);
-    FILE *f;
-    int err = 0;
+    int err = text ? result_json_write_file(text, file) : -ENOMEM;
 
-    if (!text)
-        return -ENOMEM;
-    f = to_stdout ? stdout : fopen(file, "we");
-    if (!f) {
-        err = -errno;
-        goto cleanup;
-    }
-    if (fprintf(f, "%s\n", text) < 0 || fflush(f) != 0)
-        err = -errno;
-    if (!to_stdout && fclose(f) != 0 && err == 0)
-        err = -errno;
-
-cleanup:
     free(text);
     return err;
 }
@@ -372,8 +317,8 @@ static void print_handshakes(FILE *to, const struct outcome *out)
     fprintf(to,
             "  handshakes     %" PRIu64 " in %.2f s: %.0f/s (%" PRIu64
             " more without one-time prekey, ",
-            t->handshakes, (double)t->window_ns / 1e9, per_second(out, t->handshakes),
-            t->handshakes_without_one_time);
+            t->handshakes, (double)t->window_ns / 1e9,
+            outcome_metrics_per_second(out, t->handshakes), t->handshakes_without_one_time);
     if (out->options->suite == SP_SUITE_PQXDH)
         fprintf(to, "%" PRIu64 " with the last-resort KEM prekey, ",
                 t->handshakes_with_last_resort);
@@ -388,7 +333,7 @@ static void print_load(FILE *to, const struct outcome *out)
 
     if (o->mode == OPTIONS_TALK)
         fprintf(to, "  envelopes      %" PRIu64 " in %.2f s: %.0f/s\n", t->delivered,
-                (double)t->window_ns / 1e9, per_second(out, t->delivered));
+                (double)t->window_ns / 1e9, outcome_metrics_per_second(out, t->delivered));
     else if (o->mode == OPTIONS_HANDSHAKE)
         print_handshakes(to, out);
     else
@@ -414,7 +359,7 @@ static void print_load(FILE *to, const struct outcome *out)
 
 static void print_server(FILE *to, const struct outcome *out)
 {
-    uint64_t count = operations(out);
+    uint64_t count = outcome_metrics_operations(out);
 
     if (out->options->server_pid > 0 && !out->has_server)
         fprintf(to, "  relay          not measured: %s\n", out->server_text);
@@ -428,7 +373,7 @@ static void print_server(FILE *to, const struct outcome *out)
         fprintf(to, ", %.0f ns for each %s", (double)out->server_cpu_ns / (double)count,
                 out->options->mode == OPTIONS_HANDSHAKE ? "handshake" : "envelope");
     fprintf(to, ", %.0f B resident for each connection (%.1f MiB in all)\n",
-            rss_per_connection(out), (double)out->server_rss_bytes / MIB);
+            outcome_metrics_rss_per_connection(out), (double)out->server_rss_bytes / MIB);
 }
 
 void report_print_summary(const struct outcome *out, FILE *to)
@@ -455,5 +400,6 @@ void report_print_summary(const struct outcome *out, FILE *to)
     fputc('\n', to);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
+    threshold_report_print(to, out);
     print_latency(to, out);
 }

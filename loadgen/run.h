@@ -11,6 +11,7 @@
 #include "shard.h"
 #include "tally.h"
 #include "target.h"
+#include "threshold_list.h"
 #include "tls.h"
 #include "verdict.h"
 
@@ -43,6 +44,11 @@ struct outcome {
         server_rss_bytes; // before the first connection; at the window's end
     struct run_interval *intervals;
     uint32_t interval_count;
+    struct threshold_result thresholds[THRESHOLD_LIST_MAX]; // in the options' order
+    bool is_aborted;                                        // by a missed objective
+    uint32_t aborted_by;
+    uint64_t aborted_after_ns; // of the window
+    double aborted_at_value;
     struct verdict verdict;
     enum exit_code exit_code;
 };
