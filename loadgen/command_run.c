@@ -10,6 +10,7 @@
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
+#include "summary.h"
 #include "target.h"
 #include "tls.h"
 
@@ -113,9 +114,9 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
     }
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
-        report_print_summary(
-            &out,
-            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
+        summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
+                                ? stderr
+                                : stdout);
     err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
     if (err < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));

@@ -65,6 +65,9 @@ static inline void pulse_record(struct pulse *p, uint64_t latency_ns)
 
 // Add a thread's counters to a sample that began as zero.
 void pulse_collect(struct pulse_sample *into, const struct pulse *p);
+uint64_t pulse_count(const uint64_t buckets[PULSE_BUCKETS]);
+// The value at percentile p of buckets that hold `count`; 0 if that is 0.
+uint64_t pulse_value_at(const uint64_t buckets[PULSE_BUCKETS], uint64_t count, double p);
 // The value at percentile p of what came between two samples; 0 if nothing did.
 uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sample *to, double p);
 

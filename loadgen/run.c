@@ -27,7 +27,11 @@ struct run {
     struct shard_clock clock;
     struct progress progress;
     sigset_t signals;
-    struct pulse_sample window_from, interval_from;
+    clockid_t cpu_clocks[OPTIONS_THREADS_MAX]; // of the shards' threads
+    uint64_t busy_ns[OPTIONS_THREADS_MAX];     // theirs, when last read
+    struct pulse_sample window_from;
+    struct series_mark interval_from;
+    uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
     uint64_t steal_from, total_from;
 };
@@ -62,6 +66,28 @@ static struct pulse_sample sample(const struct run *r)
         pulse_collect(&s, &r->shards[i].pulse);
     s.at_ns = clock_now_ns();
     return s;
+}
+
+// Leaves the last reading of a thread that has ended.
+static void read_cpu_clock(clockid_t clock, uint64_t *cpu_ns)
+{
+    struct timespec t;
+
+    if (clock_gettime(clock, &t) == 0)
+        *cpu_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static struct series_mark mark(struct run *r)
+{
+    struct series_mark m = {.pulse = sample(r)};
+
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        read_cpu_clock(r->cpu_clocks[i], &r->busy_ns[i]);
+        m.busy_ns += r->busy_ns[i];
+    }
+    m.has_server = r->options->server_pid > 0 &&
+                   procstat_cpu_ns(r->options->server_pid, &m.server_cpu_ns) == 0;
+    return m;
 }
 
 // Jiffies stolen by the hypervisor, and all of them.
@@ -134,7 +160,7 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
-            r->shard_count++;
+            err = -pthread_getcpuclockid(s->thread, &r->cpu_clocks[r->shard_count++]);
         else
             tally_free(&s->tally);
     }
@@ -216,22 +242,9 @@ static void cut_short(struct run *r)
 
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
-    struct outcome *out = r->out;
-    struct pulse_sample now = sample(r);
-    const struct pulse_sample *from = &r->interval_from;
-    struct run_interval *grown =
-        realloc(out->intervals, (out->interval_count + 1) * sizeof *out->intervals);
+    struct series_mark now = mark(r);
 
-    if (!grown)
-        return;
-    out->intervals = grown;
-    grown[out->interval_count++] =
-        (struct run_interval){.at_ns = from->at_ns - measure_ns,
-                              .len_ns = now.at_ns - from->at_ns,
-                              .messages = now.delivered - from->delivered,
-                              .handshakes = now.handshakes - from->handshakes,
-                              .p50_ns = pulse_percentile(from, &now, 50),
-                              .p99_ns = pulse_percentile(from, &now, 99)};
+    series_add(&r->out->series, measure_ns, &r->interval_from, &now);
     r->interval_from = now;
 }
 
@@ -242,13 +255,13 @@ static void check_thresholds(struct run *r)
     const struct threshold_list *list = &r->options->thresholds;
     double value = 0;
     int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
-                                            &r->window_from, &r->interval_from, &value);
+                                            &r->window_from, &r->interval_from.pulse, &value);
 
     if (missed < 0)
         return;
     out->is_aborted = true;
     out->aborted_by = (uint32_t)missed;
-    out->aborted_after_ns = r->interval_from.at_ns - r->window_from.at_ns;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.at_ns;
     out->aborted_at_value = value;
 }
 
@@ -268,14 +281,21 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 static void begin_window(struct run *r, uint64_t now_ns)
 {
     read_steal(&r->steal_from, &r->total_from);
-    r->window_from = r->interval_from = sample(r);
+    r->interval_from = mark(r);
+    r->window_from = r->interval_from.pulse;
+    read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
     uint64_t steal, total;
+    uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
+    read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
+    if (now_ns > measure_ns)
+        r->out->coordinator_busy_pct =
+            100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
     read_steal(&steal, &total);
     if (total > r->total_from)
@@ -430,11 +450,16 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 
     *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
     err = tally_init(&out->tally);
-    if (err < 0)
+    if (err == 0)
+        err = series_init(&out->series);
+    if (err < 0) {
+        run_free(out);
         return err;
+    }
     r.shards = calloc(o->threads, sizeof *r.shards);
     if (!r.shards || sp_random((uint8_t *)&out->run_id, sizeof out->run_id) < 0) {
         free(r.shards);
+        run_free(out);
         return -ENOMEM;
     }
     out->server_rss_before_bytes = read_server_rss(&r);
@@ -461,5 +486,5 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 void run_free(struct outcome *out)
 {
     tally_free(&out->tally);
-    free(out->intervals);
+    series_free(&out->series);
 }

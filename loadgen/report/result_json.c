@@ -2,8 +2,11 @@
 #include "result_json.h"
 
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "percentile_curve.h"
 
 void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, double value)
 {
@@ -33,6 +36,20 @@ void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
     RESULT_JSON_PERCENTILES(X)
 #undef X
     result_json_add_optional(d, o, "max", h->total > 0, (double)h->max / 1e3);
+}
+
+void result_json_add_curve(yyjson_mut_doc *d, yyjson_mut_val *hist_obj, const struct hist *h)
+{
+    struct percentile_point points[PERCENTILE_CURVE_POINTS_MAX];
+    uint32_t count = percentile_curve_of(h, points);
+    yyjson_mut_val *curve = yyjson_mut_obj_add_arr(d, hist_obj, "curve");
+
+    for (uint32_t i = 0; i < count; i++) {
+        yyjson_mut_val *point = yyjson_mut_arr_add_arr(d, curve);
+
+        yyjson_mut_arr_add_real(d, point, round(points[i].percentile * 1e6) / 1e6);
+        yyjson_mut_arr_add_real(d, point, (double)points[i].value / 1e3);
+    }
 }
 
 int result_json_write_file(const char *text, const char *file)

@@ -175,14 +175,18 @@ def test_schema(relay, load):
                           "disconnected", "first_disconnect"} == set(document["delivery"])
     for name in ("response", "uncorrected", "schedule_lag", "send_queue"):
         assert set(document["latency_us"][name]) == {"count", "mean", "p50", "p90", "p99",
-                                                     "p99_9", "p99_99", "max"}
+                                                     "p99_9", "p99_99", "max", "curve"}
     response = document["latency_us"]["response"]
     assert 0 < response["p50"] <= response["p90"] <= response["max"]
     assert document["server"]["cpu_ns"] > 0 and document["server"]["cpu_ns_per_msg"] > 0
     assert document["generator"]["verdict"] in ("ok", "suspect", "limited")
     assert document["intervals"]
-    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p99_us"} == \
-        set(document["intervals"][0])
+    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p90_us", "p99_us", "p99_9_us",
+            "max_us", "sent", "delivered", "refused", "faults", "generator_busy_pct",
+            "server_busy_pct", "server_cpu_ns_per_op"} == set(document["intervals"][0])
+    curve = response["curve"]
+    assert curve == sorted(curve) and curve[0][0] == 0 and curve[-1][1] <= response["max"]
+    assert sum(i["count"] for i in document["intervals"]) > 0.8 * document["messages"]["count"]
 
 
 def test_json_on_standard_output(relay):

@@ -1,10 +1,9 @@
-// The result: JSON by yyjson, and a table. Runs once, after the run.
+// The result as JSON: every member of schema sealpost.load/1. Runs once, after the run.
 #include "report.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 #include <yyjson.h>
@@ -18,15 +17,6 @@
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
 typedef yyjson_mut_val val_t;
-
-static const struct {
-    const char *name;
-    double p;
-} percentiles[] = {
-#define X(name, p) {name, p},
-    RESULT_JSON_PERCENTILES(X)
-#undef X
-};
 
 static void add_config(doc_t *d, val_t *run, const struct outcome *out)
 {
@@ -153,7 +143,9 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 {
     val_t *latency = yyjson_mut_obj_add_obj(d, root, "latency_us");
 
-#define X(name) result_json_add_hist(d, latency, #name, &t->name);
+#define X(name)                                                                                    \
+    result_json_add_hist(d, latency, #name, &t->name);                                             \
+    result_json_add_curve(d, yyjson_mut_obj_get(latency, #name), &t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
 }
@@ -173,6 +165,7 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }
 
 static void add_server(doc_t *d, val_t *root, const struct outcome *out)
@@ -199,23 +192,41 @@ static void add_server(doc_t *d, val_t *root, const struct outcome *out)
     result_json_add_real(d, server, "rss_bytes_per_conn", outcome_metrics_rss_per_connection(out));
 }
 
+static void add_interval(doc_t *d, val_t *list, const struct outcome *out,
+                         const struct series_point *p)
+{
+    val_t *o = yyjson_mut_arr_add_obj(d, list);
+    uint64_t count = out->options->mode == OPTIONS_HANDSHAKE ? p->handshakes : p->delivered;
+    bool any = count > 0 && p->len_ns > 0, timed = p->latency_count > 0;
+    double len_ns = (double)p->len_ns;
+
+    result_json_add_real(d, o, "at_s", (double)p->at_ns / 1e9);
+    result_json_add_real(d, o, "length_s", len_ns / 1e9);
+    yyjson_mut_obj_add_uint(d, o, "count", count);
+    result_json_add_real(d, o, "per_s", any ? (double)count * 1e9 / len_ns : 0);
+    result_json_add_optional(d, o, "p50_us", timed, (double)p->p50_ns / 1e3);
+    result_json_add_optional(d, o, "p90_us", timed, (double)p->p90_ns / 1e3);
+    result_json_add_optional(d, o, "p99_us", timed, (double)p->p99_ns / 1e3);
+    result_json_add_optional(d, o, "p99_9_us", series_supports_p99_9(p), (double)p->p99_9_ns / 1e3);
+    result_json_add_optional(d, o, "max_us", timed, (double)p->max_ns / 1e3);
+    yyjson_mut_obj_add_uint(d, o, "sent", p->sent);
+    yyjson_mut_obj_add_uint(d, o, "delivered", p->delivered);
+    yyjson_mut_obj_add_uint(d, o, "refused", p->refused);
+    yyjson_mut_obj_add_uint(d, o, "faults", p->faults);
+    result_json_add_optional(d, o, "generator_busy_pct", p->len_ns > 0,
+                             100.0 * (double)p->busy_ns / len_ns / out->options->threads);
+    result_json_add_optional(d, o, "server_busy_pct", p->has_server && p->len_ns > 0,
+                             100.0 * (double)p->server_cpu_ns / len_ns);
+    result_json_add_optional(d, o, "server_cpu_ns_per_op", p->has_server && any,
+                             (double)p->server_cpu_ns / (double)count);
+}
+
 static void add_intervals(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *list = yyjson_mut_obj_add_arr(d, root, "intervals");
 
-    for (uint32_t i = 0; i < out->interval_count; i++) {
-        const struct run_interval *in = &out->intervals[i];
-        val_t *o = yyjson_mut_arr_add_obj(d, list);
-        uint64_t count = out->options->mode == OPTIONS_HANDSHAKE ? in->handshakes : in->messages;
-        bool any = count > 0 && in->len_ns > 0;
-
-        result_json_add_real(d, o, "at_s", (double)in->at_ns / 1e9);
-        result_json_add_real(d, o, "length_s", (double)in->len_ns / 1e9);
-        yyjson_mut_obj_add_uint(d, o, "count", count);
-        result_json_add_real(d, o, "per_s", any ? (double)count * 1e9 / (double)in->len_ns : 0);
-        result_json_add_optional(d, o, "p50_us", any, (double)in->p50_ns / 1e3);
-        result_json_add_optional(d, o, "p99_us", any, (double)in->p99_ns / 1e3);
-    }
+    for (uint32_t i = 0; i < out->series.count; i++)
+        add_interval(d, list, out, &out->series.points[i]);
 }
 
 static void add_counts(doc_t *d, val_t *root, const struct outcome *out)
@@ -272,134 +283,4 @@ int report_write_json(const struct outcome *out, int argc, char **argv, const ch
 
     free(text);
     return err;
-}
-
-static void print_hist(FILE *to, const char *name, const struct hist *h)
-{
-    if (h->total == 0)
-        return;
-    fprintf(to, "  %-14s", name);
-    for (unsigned i = 0; i < COUNT_OF(percentiles); i++) {
-        if (hist_percentile_supported(h, percentiles[i].p))
-            fprintf(to, " %11.1f", (double)hist_percentile(h, percentiles[i].p) / 1e3);
-        else
-            fprintf(to, " %11s", "-");
-    }
-    fprintf(to, " %11.1f\n", (double)h->max / 1e3);
-}
-
-static void print_latency(FILE *to, const struct outcome *out)
-{
-    const struct tally *t = &out->tally;
-
-    if (out->options->mode == OPTIONS_IDLE && t->tls_handshake.total == 0)
-        return;
-    fprintf(to, "\n  %-14s %11s %11s %11s %11s %11s %11s\n", "latency, us", "p50", "p90", "p99",
-            "p99.9", "p99.99", "max");
-#define X(name) print_hist(to, #name, &t->name);
-    TALLY_HISTOGRAMS(X)
-#undef X
-}
-
-static void print_cryptography(FILE *to, const struct options *o)
-{
-    fprintf(to, "  cryptography   %s", sp_tier());
-    if (options_are_post_quantum(o) || o->session != SP_SESSION_COUNTER)
-        fprintf(to, "; suite %s, auth %s, session %s", options_suite_name(o->suite),
-                options_auth_name(o->is_hybrid), options_session_name(o->session));
-    fputc('\n', to);
-}
-
-static void print_handshakes(FILE *to, const struct outcome *out)
-{
-    const struct tally *t = &out->tally;
-
-    fprintf(to,
-            "  handshakes     %" PRIu64 " in %.2f s: %.0f/s (%" PRIu64
-            " more without one-time prekey, ",
-            t->handshakes, (double)t->window_ns / 1e9,
-            outcome_metrics_per_second(out, t->handshakes), t->handshakes_without_one_time);
-    if (out->options->suite == SP_SUITE_PQXDH)
-        fprintf(to, "%" PRIu64 " with the last-resort KEM prekey, ",
-                t->handshakes_with_last_resort);
-    fprintf(to, "%" PRIu64 " failed)\n", t->handshakes_failed);
-}
-
-static void print_load(FILE *to, const struct outcome *out)
-{
-    const struct options *o = out->options;
-    const struct tally *t = &out->tally;
-    const struct ledger_counts *l = &t->ledger;
-
-    if (o->mode == OPTIONS_TALK)
-        fprintf(to, "  envelopes      %" PRIu64 " in %.2f s: %.0f/s\n", t->delivered,
-                (double)t->window_ns / 1e9, outcome_metrics_per_second(out, t->delivered));
-    else if (o->mode == OPTIONS_HANDSHAKE)
-        print_handshakes(to, out);
-    else
-        fprintf(to, "  held           %" PRIu64 " connections for %.2f s\n",
-                t->connected - t->disconnected, (double)t->window_ns / 1e9);
-    if (o->rate_per_s > 0)
-        fprintf(to, "  offered        %.0f/s: %" PRIu64 " scheduled, %" PRIu64 " not sent\n",
-                o->rate_per_s, t->scheduled, t->scheduled - t->sent);
-    if (t->rate_limited > 0)
-        fprintf(to, "  rate limited   %" PRIu64 " bundles (the relay's --bundle-rate)\n",
-                t->rate_limited);
-    if (o->mode == OPTIONS_TALK || ledger_has_faults(l))
-        fprintf(to,
-                "  delivery       %" PRIu64 " sent, %" PRIu64 " received, %" PRIu64
-                " lost, %" PRIu64 " duplicate, %" PRIu64 " reordered,\n                 %" PRIu64
-                " misrouted, %" PRIu64 " not opened, %" PRIu64 " foreign, %" PRIu64 " refused\n",
-                l->expected, l->received, l->lost, l->duplicate, l->reordered, l->misrouted,
-                l->auth_fail, l->foreign, l->refused);
-    if (t->disconnected > 0)
-        fprintf(to, "  disconnected   %" PRIu64 " connections; the first: %s\n", t->disconnected,
-                out->disconnect_text);
-}
-
-static void print_server(FILE *to, const struct outcome *out)
-{
-    uint64_t count = outcome_metrics_operations(out);
-
-    if (out->options->server_pid > 0 && !out->has_server)
-        fprintf(to, "  relay          not measured: %s\n", out->server_text);
-    if (!out->has_server)
-        return;
-    fprintf(to, "  relay          %.1f %% CPU",
-            out->tally.window_ns > 0
-                ? 100.0 * (double)out->server_cpu_ns / (double)out->tally.window_ns
-                : 0);
-    if (count > 0)
-        fprintf(to, ", %.0f ns for each %s", (double)out->server_cpu_ns / (double)count,
-                out->options->mode == OPTIONS_HANDSHAKE ? "handshake" : "envelope");
-    fprintf(to, ", %.0f B resident for each connection (%.1f MiB in all)\n",
-            outcome_metrics_rss_per_connection(out), (double)out->server_rss_bytes / MIB);
-}
-
-void report_print_summary(const struct outcome *out, FILE *to)
-{
-    if (!out->has_begun) {
-        fprintf(to, "sealpost-load: %s\n",
-                out->failure != SHARD_FAILURE_NONE ? out->failure_text
-                                                   : "interrupted during the set-up");
-        return;
-    }
-    fprintf(to, "\n%s %s, %u connections, %u thread%s%s%s\n", options_mode_name(out->options->mode),
-            out->options->url, out->options->connections, out->options->threads,
-            out->options->threads == 1 ? "" : "s", out->tls_group[0] ? ", TLS 1.3 " : "",
-            out->tls_group);
-    if (out->failure != SHARD_FAILURE_NONE)
-        fprintf(to, "  failed         %s\n", out->failure_text);
-    fprintf(to, "  set-up         %.2f s\n", (double)out->setup_ns / 1e9);
-    print_cryptography(to, out->options);
-    print_load(to, out);
-    print_server(to, out);
-    fprintf(to, "  generator      %s", verdict_level_name(out->verdict.level));
-    for (uint32_t i = 0; i < out->options->threads; i++)
-        fprintf(to, "%s%.0f %%", i == 0 ? "; busy " : ", ", out->busy_pct[i]);
-    fputc('\n', to);
-    for (uint32_t i = 0; i < out->verdict.reason_count; i++)
-        fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
-    threshold_report_print(to, out);
-    print_latency(to, out);
 }
