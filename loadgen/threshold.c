@@ -298,7 +298,7 @@ static bool holds(enum threshold_comparison comparison, double value, double lim
     case THRESHOLD_NOT_EQUAL:
         return value != limit;
     }
-    assert(!"a comparison");
+    assert(false); // there is no other
     return false;
 }
 

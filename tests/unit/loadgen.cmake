@@ -1,5 +1,5 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options persona percentile_curve plan
-    pulse report series summary tally target threshold threshold_list user_control verdict)
+foreach(name arena downlink exit_code handshake handshake_faults ledger options persona percentile_curve plan planner
+    pulse report search series summary tally target threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
