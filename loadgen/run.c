@@ -23,7 +23,8 @@ struct run {
     struct outcome *out;
     const struct options *options;
     struct shard *shards;
-    uint32_t shard_count; // started
+    uint32_t shard_count;     // started
+    struct schedule schedule; // open loop
     struct shard_clock clock;
     struct progress progress;
     sigset_t signals;
@@ -148,6 +149,7 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->options = o;
         s->target = t;
         s->tls = tls;
+        s->schedule = &r->schedule;
         s->clock = &r->clock;
         s->coordinator = pthread_self();
         s->index = i;
@@ -157,6 +159,8 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
+        if (err == 0)
+            err = tally_add_stages(&s->tally, o->stages.count);
         if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
@@ -442,6 +446,16 @@ static void judge(struct outcome *out)
     out->exit_code = exit_code_of(&causes);
 }
 
+static void init_schedule(struct schedule *schedule, const struct options *o)
+{
+    struct stage_list one;
+
+    if (o->rate_per_s <= 0)
+        return;
+    stage_list_init_hold(&one, o->rate_per_s, o->duration_ns);
+    schedule_init(schedule, o->stages.count > 0 ? &o->stages : &one, o->warmup_ns);
+}
+
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
              struct tls_context *tls)
 {
@@ -450,6 +464,8 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 
     *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
     err = tally_init(&out->tally);
+    if (err == 0)
+        err = tally_add_stages(&out->tally, o->stages.count);
     if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {
@@ -462,6 +478,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         run_free(out);
         return -ENOMEM;
     }
+    init_schedule(&r.schedule, o);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     progress_init(&r.progress, o, clock_now_ns());

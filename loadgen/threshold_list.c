@@ -20,26 +20,6 @@ int threshold_list_add(struct threshold_list *list, const char *text,
     return err;
 }
 
-static error_t parse_one(int key, char *arg, struct argp_state *state)
-{
-    struct threshold_option *to = state->input;
-
-    if (key != 'T')
-        return ARGP_ERR_UNKNOWN;
-    return threshold_list_add(to->list, arg, to->reason) < 0 ? EINVAL : 0;
-}
-
-static const struct argp_option option_table[] = {
-    {0, 0, 0, 0, "Objectives:", 7},
-    {"threshold", 'T', "TEXT", 0,
-     "METRIC:EXPRESSION[,abort[=DELAY]], like 'response:p(99)<20ms' or 'lost:count==0'; a missed "
-     "one makes the exit code 99, with abort the run ends at once (can be given 32 times)",
-     7},
-    {0},
-};
-
-const struct argp threshold_list_argp = {.options = option_table, .parser = parse_one};
-
 int threshold_list_find_missed(const struct threshold_list *list, bool is_handshake,
                                const struct pulse_sample *from, const struct pulse_sample *to,
                                double *value)

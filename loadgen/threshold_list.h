@@ -1,8 +1,7 @@
-// The objectives of a run: the option --threshold, and what became of each.
+// The objectives of a run, in the order given, and what became of each.
 #ifndef SEALPOST_THRESHOLD_LIST_H
 #define SEALPOST_THRESHOLD_LIST_H
 
-#include <argp.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -18,13 +17,6 @@ struct threshold_list {
 // Errors: -EINVAL with one sentence in reason (the text is wrong, or the list is full).
 NODISCARD int threshold_list_add(struct threshold_list *list, const char *text,
                                  char reason[THRESHOLD_REASON_BYTES]);
-
-// The option as a child parser. Its input says where things go; a refusal fills reason.
-struct threshold_option {
-    struct threshold_list *list;
-    char *reason; // THRESHOLD_REASON_BYTES
-};
-extern const struct argp threshold_list_argp;
 
 // The first objective that asks for the run's end and is certainly missed since the window's begin,
 // or -1. `value` is how.

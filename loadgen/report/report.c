@@ -30,6 +30,8 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, c, "in_flight",
                             o->mode == OPTIONS_TALK && o->rate_per_s == 0 ? o->in_flight : 0);
     yyjson_mut_obj_add_uint(d, c, "payload_bytes", o->mode == OPTIONS_TALK ? o->payload_bytes : 0);
+    yyjson_mut_obj_add_str(d, c, "payload",
+                           o->mode == OPTIONS_TALK && o->payload_text ? o->payload_text : "");
     yyjson_mut_obj_add_bool(d, c, "durable", o->durable);
     yyjson_mut_obj_add_str(d, c, "suite", options_suite_name(o->suite));
     yyjson_mut_obj_add_str(d, c, "auth", options_auth_name(o->is_hybrid));

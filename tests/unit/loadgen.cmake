@@ -1,5 +1,6 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options persona percentile_curve plan planner
-    pulse report search series summary tally target threshold threshold_list user_control usl verdict)
+foreach(name arena downlink exit_code handshake handshake_faults ledger options payload persona
+    percentile_curve plan planner prng pulse report schedule search series stage summary tally target
+    threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
