@@ -4,12 +4,14 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <string.h>
 
 #include "exit_code.h"
 #include "option_value.h"
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
+#include "options_threshold.h"
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
@@ -40,7 +42,11 @@ static const char doc[] =
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
     "\n"
-    "Exit codes: 0 pass, 1 internal error, 104 bad options, 105 interrupted, 111 envelopes or "
+    "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
+    "      exit code 99 when an objective is missed, at once if it is the first\n"
+    "\n"
+    "Exit codes: 0 pass, 1 internal error, 99 an objective was missed, 104 bad options, 105 "
+    "interrupted, 111 envelopes or "
     "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
     "reached.";
 
@@ -48,8 +54,11 @@ static const struct argp_child children[] = {
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
+    {&options_threshold_argp, 0, "Objectives:", 4},
+    {0}, // a command's own
     {0},
 };
+#define OWN (COUNT_OF(children) - 2)
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)
 {
@@ -59,6 +68,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         for (unsigned i = 0; children[i].argp; i++)
             state->child_inputs[i] = p;
+        if (p->own)
+            state->child_inputs[OWN] = p->own->input;
         return 0;
     case ARGP_KEY_ARG:
         if (p->o->url)
@@ -82,7 +93,7 @@ static int check_mode(struct option_parse *p)
     if (p->has_in_flight && p->has_rate)
         return option_refuse(
             p, "--in-flight is the closed loop, --rate the open one; give one of them");
-    if (p->has_arrival && !p->has_rate && o->stages.count == 0)
+    if (p->has_arrival && !p->has_rate && o->stages.count == 0 && !(p->own && p->own->sets_rate))
         return option_refuse(p, "--arrival belongs to --rate and --stage");
     if (o->mode == OPTIONS_IDLE && (p->has_suite || p->has_session))
         return option_refuse(p, "--suite and --session belong to --mode talk and handshake");
@@ -150,9 +161,16 @@ static int check(struct option_parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
-    static const struct argp argp = {
-        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, children, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason};
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    struct argp_child all[COUNT_OF(children)];
+    const struct argp argp = {
+        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
+    struct option_parse p = {.o = o, .reason = reason, .own = own};
 
     *o = (struct options){
         .mode = OPTIONS_TALK,
@@ -171,6 +189,9 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
         .seed = 1,
         .progress_ns = NS_PER_S,
     };
+    memcpy(all, children, sizeof all);
+    if (own)
+        all[OWN] = (struct argp_child){own->argp, 0, own->title, -1};
     argp_program_version = "sealpost-load " SEALPOST_VERSION;
     argp_err_exit_status = EXIT_CODE_BAD_OPTIONS;
     reason[0] = '\0';

@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "engine.h"
+#include "outcome_metrics.h"
 #include "procstat.h"
 #include "progress.h"
 #include "sealcrypto.h"
@@ -29,6 +30,7 @@ struct run {
     sigset_t signals;
     clockid_t cpu_clocks[OPTIONS_THREADS_MAX]; // of the shards' threads
     uint64_t busy_ns[OPTIONS_THREADS_MAX];     // theirs, when last read
+    struct pulse_sample window_from;
     struct series_mark interval_from;
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
@@ -252,6 +254,23 @@ static void close_interval(struct run *r, uint64_t measure_ns)
     r->interval_from = now;
 }
 
+// End the run if an objective that asks for it is certainly missed, by the interval's sample.
+static void check_thresholds(struct run *r)
+{
+    struct outcome *out = r->out;
+    const struct threshold_list *list = &r->options->thresholds;
+    double value = 0;
+    int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
+                                            &r->window_from, &r->interval_from.pulse, &value);
+
+    if (missed < 0)
+        return;
+    out->is_aborted = true;
+    out->aborted_by = (uint32_t)missed;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.at_ns;
+    out->aborted_at_value = value;
+}
+
 static uint64_t earliest(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -269,6 +288,7 @@ static void begin_window(struct run *r, uint64_t now_ns)
 {
     read_steal(&r->steal_from, &r->total_from);
     r->interval_from = mark(r);
+    r->window_from = r->interval_from.pulse;
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
@@ -299,7 +319,7 @@ static void watch(struct run *r)
         uint64_t now_ns = clock_now_ns(), measure_ns = atomic_load(&r->clock.measure_ns);
         uint64_t edge_ns = UINT64_MAX;
 
-        if ((r->out->interrupted || atomic_load(&r->clock.stop)) && !is_cut) {
+        if ((r->out->interrupted || r->out->is_aborted || atomic_load(&r->clock.stop)) && !is_cut) {
             is_cut = true;
             cut_short(r);
             continue;
@@ -313,6 +333,9 @@ static void watch(struct run *r)
         } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
             close_interval(r, measure_ns);
             r->next_interval_ns += INTERVAL_NS;
+            check_thresholds(r);
+            if (r->out->is_aborted)
+                continue;
         }
         show(r, phase);
         if (phase == SHARD_WARMUP)
@@ -385,6 +408,37 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Objectives on the exact figures. True if all are met.
+static bool judge_thresholds(struct outcome *out)
+{
+    const struct threshold_list *list = &out->options->thresholds;
+    struct threshold_metrics m;
+    bool ok;
+
+    outcome_metrics_collect(out, &m);
+    ok = threshold_list_judge(list, &m, out->thresholds);
+    for (uint32_t i = 0; i < list->count && !out->has_begun; i++) {
+        out->thresholds[i] = (struct threshold_result){.ok = false};
+        snprintf(out->thresholds[i].reason, THRESHOLD_REASON_BYTES, "the run did not begin");
+        ok = false;
+    }
+    if (out->is_aborted) {
+        const struct threshold *t = &list->items[out->aborted_by];
+        struct threshold_result *missed = &out->thresholds[out->aborted_by];
+
+        missed->ok = ok = false;
+        snprintf(missed->reason, THRESHOLD_REASON_BYTES,
+                 "it ended the run after %.1f s: %s %s %.6g%s", (double)out->aborted_after_ns / 1e9,
+                 threshold_metric_name(t->metric),
+                 t->comparison == THRESHOLD_ABOVE || t->comparison == THRESHOLD_AT_LEAST
+                     ? "was at most"
+                     : "was at least",
+                 threshold_is_latency(t) ? out->aborted_at_value / 1e6 : out->aborted_at_value,
+                 threshold_is_latency(t) ? " ms" : "");
+    }
+    return ok;
+}
+
 static void judge(struct outcome *out)
 {
     struct tally *t = &out->tally;
@@ -414,6 +468,7 @@ static void judge(struct outcome *out)
     }
     verdict_judge(&out->verdict, &in);
     causes.limited = out->verdict.level == VERDICT_LIMITED;
+    causes.threshold = !judge_thresholds(out);
     out->exit_code = exit_code_of(&causes);
 }
 

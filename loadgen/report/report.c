@@ -13,6 +13,7 @@
 #include "result_json.h"
 #include "sealcrypto.h"
 #include "stage_result.h"
+#include "threshold_report.h"
 #include "ws.h"
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
@@ -287,6 +288,7 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_server(d, root, out);
     add_intervals(d, root, out);
     stage_result_add_json(d, root, out);
+    threshold_report_add(d, root, out);
     yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
     text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
     yyjson_mut_doc_free(d);

@@ -7,6 +7,7 @@
 #include "result_json.h"
 #include "sealcrypto.h"
 #include "stage_result.h"
+#include "threshold_report.h"
 
 static const struct {
     const char *name;
@@ -147,6 +148,7 @@ void summary_print(const struct outcome *out, FILE *to)
         fprintf(to,
                 "  recorded       %" PRIu64 " envelopes; there was no room for %" PRIu64 " more\n",
                 out->recorded, out->not_recorded);
+    threshold_report_print(to, out);
     print_latency(to, out);
     stage_result_print(out, to);
 }
