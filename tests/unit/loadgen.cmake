@@ -1,5 +1,7 @@
-foreach(name arena budget downlink exit_code handshake handshake_faults hdr_encoding ledger options output_format payload persona
-    percentile_curve plan prng pulse report series summary tally target user_control verdict)
+foreach(name arena budget downlink exit_code handshake handshake_faults hdr_encoding ledger
+    options output_format payload percentile_curve persona plan planner prng pulse recorder report
+    schedule search series stage stage_result stage_tally summary tally target threshold
+    threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
