@@ -369,6 +369,7 @@ static void judge(struct outcome *out)
         .stalled_ns = t->stalled_ns,
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
+        .ceiling_per_s = out->ceiling.per_s,
     };
     struct exit_causes causes = {
         .internal =
@@ -378,6 +379,8 @@ static void judge(struct outcome *out)
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
     };
 
+    if (t->window_ns > 0)
+        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {
         if (out->busy_pct[i] > in.busiest_pct)
             in.busiest_pct = out->busy_pct[i];
@@ -426,6 +429,12 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     judge(out);
     free(r.shards);
     return 0;
+}
+
+void run_set_ceiling(struct outcome *out, const struct ceiling *c)
+{
+    out->ceiling = *c;
+    judge(out);
 }
 
 void run_free(struct outcome *out)

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "ceiling.h"
 #include "exit_code.h"
 #include "options.h"
 #include "series.h"
@@ -37,6 +38,7 @@ struct outcome {
         server_rss_bytes;        // before the first connection; at the window's end
     struct series series;        // of the window, each second or longer
     double coordinator_busy_pct; // its own CPU time in the window: what watching costs
+    struct ceiling ceiling;      // zero: not asked for
     struct verdict verdict;
     enum exit_code exit_code;
 };
@@ -45,6 +47,8 @@ struct outcome {
 // Thread: the process's main thread, before it has made others.
 NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
                        struct tls_context *tls);
+// Judge once more, with the ceiling that was measured before the run.
+void run_set_ceiling(struct outcome *out, const struct ceiling *c);
 void run_free(struct outcome *out);
 
 #endif

@@ -11,6 +11,8 @@
 #define NOT_SENT_SHARE 0.01
 #define STALLED_SHARE 0.05
 #define LAG_SHARE 0.1
+#define CEILING_SUSPECT_PCT 80.0
+#define CEILING_LIMITED_PCT 90.0
 
 PRINTF_LIKE(3, 4)
 static void add(struct verdict *v, enum verdict_level level, const char *format, ...)
@@ -38,6 +40,17 @@ static void judge_schedule(struct verdict *v, const struct verdict_input *in)
             (unsigned long long)(in->scheduled - in->sent), (unsigned long long)in->scheduled);
 }
 
+static void judge_ceiling(struct verdict *v, const struct verdict_input *in)
+{
+    double pct = in->ceiling_per_s > 0 ? 100 * in->achieved_per_s / in->ceiling_per_s : 0;
+
+    if (pct >= CEILING_SUSPECT_PCT)
+        add(v, pct >= CEILING_LIMITED_PCT ? VERDICT_LIMITED : VERDICT_SUSPECT,
+            "%.0f/s are %.0f %% of what the generator reaches alone (%.0f/s): the relay may carry "
+            "more; use more --threads, processors or machines",
+            in->achieved_per_s, pct, in->ceiling_per_s);
+}
+
 void verdict_judge(struct verdict *v, const struct verdict_input *in)
 {
     *v = (struct verdict){.level = VERDICT_OK};
@@ -48,6 +61,7 @@ void verdict_judge(struct verdict *v, const struct verdict_input *in)
     if (in->busiest_pct >= (in->open_loop ? BUSY_OPEN_PCT : BUSY_CLOSED_PCT))
         add(v, VERDICT_SUSPECT, "the busiest generator thread used %.0f %% of its processor%s",
             in->busiest_pct, in->open_loop ? "" : ": the relay may carry more");
+    judge_ceiling(v, in);
     if (in->stalls > 0)
         add(v,
             (double)in->stalled_ns >= STALLED_SHARE * (double)in->window_ns ? VERDICT_LIMITED

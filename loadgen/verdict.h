@@ -6,11 +6,13 @@
 //   the
 //     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
 //   - loop turns of over 100 ms added up to 5 % of the window or more
+//   - 90 % or more of the generator's ceiling was reached
 // suspect (read the reasons before quoting the result):
 //   - the busiest thread used 95 % of its processor or more (closed loop: the relay may carry more;
 //     normal when both share a small machine), 80 % or more in an open loop
 //   - open loop: 1 % or more of what was scheduled was not sent, because the relay did not take it
 //   - any loop turn of over 100 ms
+//   - 80 % or more of the generator's ceiling was reached
 //   - the hypervisor took 5 % or more of the processors' time (steal)
 // ok: none of these.
 #ifndef SEALPOST_VERDICT_H
@@ -21,7 +23,7 @@
 
 #include "units.h"
 
-#define VERDICT_REASONS_MAX 8u
+#define VERDICT_REASONS_MAX 12u
 #define VERDICT_REASON_BYTES 192u
 
 enum verdict_level { VERDICT_OK, VERDICT_SUSPECT, VERDICT_LIMITED };
@@ -40,6 +42,7 @@ struct verdict_input {
     uint64_t scheduled, sent;
     uint64_t stalls, stalled_ns, window_ns;
     double steal_pct;
+    double achieved_per_s, ceiling_per_s; // envelopes; ceiling 0: not measured
 };
 
 void verdict_judge(struct verdict *v, const struct verdict_input *in);

@@ -80,6 +80,20 @@ Test(verdict, judge_busy)
     cr_assert_eq(judge(in, "may carry more"), VERDICT_SUSPECT);
 }
 
+Test(verdict, judge_ceiling)
+{
+    struct verdict_input in = good(false);
+
+    in.achieved_per_s = 79900;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "not measured");
+    in.ceiling_per_s = 100000;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.achieved_per_s = 80000;
+    cr_assert_eq(judge(in, "80 % of what the generator reaches alone (100000/s)"), VERDICT_SUSPECT);
+    in.achieved_per_s = 90000;
+    cr_assert_eq(judge(in, "more --threads"), VERDICT_LIMITED);
+}
+
 Test(verdict, judge_stalls)
 {
     struct verdict_input in = good(false);

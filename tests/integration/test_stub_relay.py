@@ -1,0 +1,130 @@
+"""The load tester against a counterpart whose capacity is known, and its own ceiling."""
+import os
+import signal
+import subprocess
+
+import pytest
+
+from raw_ws import BINARY, RawSocket
+from relay_process import PATIENCE_S, binary, eventually
+from sealpost_client import Identity
+from stub_relay import StubRelay
+from test_load import BAD_OPTIONS, INTERRUPTED, check_budget, load  # noqa: F401 (a fixture)
+
+RATE = 2000
+
+
+def address(stub):
+    host, port = stub.url.split("//")[1].split(":")
+    return host, int(port)
+
+
+def test_closed_loop_reaches_the_known_rate(load):
+    """Saturated, the result is the capacity: the queue is never empty, the sink's clock exact."""
+    with StubRelay("--rate", RATE) as stub:
+        document = load(stub.url, "-c", 20, "-w", 8, "-d", "1500ms", "--warmup", "200ms").passed()
+        counts = stub.stop()
+    assert document["messages"]["per_s"] == pytest.approx(RATE, rel=0.05)
+    check_budget(document)
+    # 160 in flight, one served each half millisecond.
+    assert document["budget"]["server_network_us"] == pytest.approx(160e6 / RATE, rel=0.1)
+    assert counts["forwarded"] == document["delivery"]["received"] + 20  # initial and confirming
+    assert counts["refused"] == 0
+
+
+def test_open_loop_below_the_rate(load):
+    with StubRelay("--rate", RATE) as stub:
+        document = load(stub.url, "-c", 20, "-r", RATE / 2, "-d", "1500ms",
+                        "--warmup", "200ms").passed()
+    assert document["messages"]["per_s"] == pytest.approx(RATE / 2, rel=0.05)
+    assert document["delivery"]["refused"] == 0
+
+
+def test_open_loop_above_the_rate(load):
+    """What does not fit the queue is refused, and every refusal is accounted for."""
+    with StubRelay("--rate", RATE, "--queue", 100) as stub:
+        document = load(stub.url, "-c", 20, "-r", 2 * RATE, "-d", "1500ms",
+                        "--warmup", "200ms").result()
+        counts = stub.stop()
+    delivery = document["delivery"]
+    assert delivery["expected"] == delivery["received"] + delivery["refused"]
+    assert document["messages"]["per_s"] == pytest.approx(RATE, rel=0.05)
+    assert delivery["refused_by"]["relay_busy"] == delivery["refused"] == counts["refused"] > RATE
+
+
+def test_durable_is_accepted(load):
+    with StubRelay() as stub:
+        document = load(stub.url, "-c", 4, "--durable", "-d", "300ms", "--warmup", "0").passed()
+    assert document["delivery"]["accepted"] == document["delivery"]["received"]
+
+
+def test_handshakes(load):
+    with StubRelay() as stub:
+        document = load(stub.url, "-m", "handshake", "-c", 4, "-d", "500ms", "--warmup", "0",
+                        "--suite", "pqxdh", "--auth", "hybrid").passed()
+    assert document["handshakes"]["count"] > 0 and document["handshakes"]["failed"] == 0
+
+
+def test_rule_breakers_are_disconnected():
+    """A recipient nobody registered is refused; a bad frame, or an envelope before the login, ends
+    the connection, and the next one finds all in order."""
+    alice = Identity("stub-alice")
+    with StubRelay("--connections", 2) as stub:
+        with RawSocket(address(stub)).join(alice) as user:
+            user.send_frame(BINARY, bytes([1, 2, 0, 0]) + (1).to_bytes(4, "big") + bytes(41))
+            error = user.receive_json("error")
+            assert error["code"] == "recipient_absent" and error["message_id"]
+            user.send(bytes([0x83, 0x80, 0, 0, 0, 0]))
+            with pytest.raises((EOFError, ConnectionError)):
+                user.receive_exactly(1)
+        with RawSocket(address(stub)).upgrade() as stranger:
+            stranger.receive_json("hello")
+            stranger.send_frame(BINARY, bytes(64))
+            with pytest.raises((EOFError, ConnectionError)):
+                stranger.receive_exactly(1)
+        with RawSocket(address(stub)).join(alice):
+            pass
+
+
+def test_ceiling_is_reported(load):
+    with StubRelay("--rate", RATE) as stub:
+        run = load(stub.url, "-c", 4, "-d", "500ms", "--warmup", "100ms", "--ceiling=500ms")
+        document = run.passed()
+    generator = document["generator"]
+    assert generator["ceiling_per_s"] > RATE and generator["ceiling_connections"] == 4
+    assert generator["achieved_of_ceiling"] == \
+        pytest.approx(document["messages"]["per_s"] / generator["ceiling_per_s"], abs=0.001)
+    assert "ceiling" in run.log()
+
+
+def test_ceiling_of_an_open_loop(load):
+    with StubRelay() as stub:
+        document = load(stub.url, "-c", 4, "-r", 100, "-d", "500ms", "--warmup", "100ms",
+                        "--ceiling=300ms").passed()
+    assert document["generator"]["achieved_of_ceiling"] < 0.5
+    assert document["offered"]["model"] == "open, constant"
+
+
+def test_no_ceiling_by_default(load):
+    with StubRelay() as stub:
+        document = load(stub.url, "-c", 2, "-d", "200ms", "--warmup", "0").passed()
+    assert document["generator"]["ceiling_per_s"] is None
+
+
+@pytest.mark.parametrize("options", [["--ceiling=0"], ["--ceiling=x"],
+                                     ["--ceiling", "-m", "idle"]])
+def test_bad_ceiling(options):
+    out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", *options],
+                         capture_output=True, text=True, timeout=PATIENCE_S)
+    assert out.returncode == BAD_OPTIONS and "--ceiling" in out.stderr
+
+
+def test_ceiling_interrupted(load):
+    with StubRelay() as stub:
+        run = load(stub.url, "-c", 4, "-d", 60, "--ceiling=60")
+        # The coordinator, the sink and a generator.
+        eventually(lambda: len(os.listdir(f"/proc/{run.process.pid}/task")) >= 3)
+        run.process.send_signal(signal.SIGINT)
+        assert run.process.wait(PATIENCE_S) == INTERRUPTED
+        assert "ceiling" in run.log() and not run.file.exists()
+        assert stub.stop()["connections"] == 0
