@@ -445,6 +445,7 @@ static void turn(struct shard *s)
     open_some(s);
     uplink_flush(s);
     rearm(s);
+    atomic_store_explicit(&s->pulse.waiting, s->due_pending, memory_order_relaxed);
     over_ns = clock_now_ns();
     if (s->phase == SHARD_MEASURE)
         hist_record(&s->tally.turn, over_ns - s->now_ns);

@@ -6,8 +6,10 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "backlog.h"
 #include "ceiling.h"
 #include "exit_code.h"
+#include "machine.h"
 #include "options.h"
 #include "series.h"
 #include "shard.h"
@@ -31,6 +33,9 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
+    uint64_t throttled_ns; // in the window, by a control group's quota
+    struct machine_share share;
+    struct backlog backlog;
     bool has_server;                       // the figures below are there
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window

@@ -169,6 +169,15 @@ static void add_budget(doc_t *d, val_t *root, const struct budget *b)
                                  budget_mean_ns(b, (enum budget_part)i) / 1e3);
 }
 
+// At the window's begin and the end of each quarter.
+static void add_backlog(doc_t *d, val_t *g, const struct backlog *b)
+{
+    val_t *list = yyjson_mut_obj_add_arr(d, g, "backlog");
+
+    for (uint32_t i = 0; i < b->count; i++)
+        yyjson_mut_arr_add_uint(d, list, b->waiting[i]);
+}
+
 // Achieved is what was opened in the window, as in messages.per_s.
 static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
 {
@@ -204,6 +213,8 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "throttled_ms", (double)out->throttled_ns / 1e6);
+    add_backlog(d, g, &out->backlog);
     add_ceiling(d, g, out);
     result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }

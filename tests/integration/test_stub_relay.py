@@ -1,5 +1,7 @@
 """The load tester against a counterpart whose capacity is known, and its own ceiling."""
+import json
 import os
+import resource
 import signal
 import subprocess
 
@@ -9,7 +11,8 @@ from raw_ws import BINARY, RawSocket
 from relay_process import PATIENCE_S, binary, eventually
 from sealpost_client import Identity
 from stub_relay import StubRelay
-from test_load import BAD_OPTIONS, INTERRUPTED, check_budget, load  # noqa: F401 (a fixture)
+from test_load import BAD_OPTIONS, INTERRUPTED, LIMITED, check_budget
+from test_load import load  # noqa: F401 (a fixture)
 
 RATE = 2000
 
@@ -128,3 +131,53 @@ def test_ceiling_interrupted(load):
         assert run.process.wait(PATIENCE_S) == INTERRUPTED
         assert "ceiling" in run.log() and not run.file.exists()
         assert stub.stop()["connections"] == 0
+
+
+def test_growing_backlog_is_a_reason(load):
+    """The queue takes everything that is offered and is never worked off."""
+    with StubRelay("--rate", RATE, "--queue", 100000) as stub:
+        document = load(stub.url, "-c", 20, "-r", 2 * RATE, "-d", "2200ms", "--warmup", "0",
+                        "--drain", 10).passed()
+    generator = document["generator"]
+    assert generator["verdict"] != "ok"
+    assert any("grew from" in reason for reason in generator["reasons"]), generator
+    assert generator["backlog"] == sorted(generator["backlog"])
+    assert generator["backlog"][-1] == pytest.approx(2.2 * RATE, rel=0.15)
+
+
+def test_no_more_descriptors_limits():
+    """Room for the ring and for no socket beside it."""
+    with StubRelay() as stub:
+        out = subprocess.run(
+            [binary("loadgen/sealpost-load"), stub.url, "-c", "2", "-d", "1", "-q", "-o", "-"],
+            capture_output=True, text=True, timeout=PATIENCE_S,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (4, 4)))
+    assert out.returncode == LIMITED, out.stderr
+    assert "raise ulimit -n" in out.stderr
+    generator = json.loads(out.stdout)["generator"]
+    assert generator["verdict"] == "limited" and "descriptors" in generator["reasons"][0]
+
+
+# In a network of its own with room for the listener and three connections.
+FEW_PORTS = """
+ip link set lo up || exit 77
+echo 61000 61003 > /proc/sys/net/ipv4/ip_local_port_range || exit 77
+"$0" > "$2" & stub=$!
+while ! grep -q listening "$2"; do kill -0 $stub || exit 77; sleep 0.01; done
+"$1" "$(awk '{print $3}' "$2")" -c 8 -d 1 -q -o - --source-addresses 1
+code=$?
+kill $stub
+exit $code
+"""
+
+
+def test_no_more_ports_limits(tmp_path):
+    out = subprocess.run(
+        ["unshare", "-rn", "sh", "-c", FEW_PORTS, binary("tests/stub-relay"),
+         binary("loadgen/sealpost-load"), str(tmp_path / "stub.txt")],
+        capture_output=True, text=True, timeout=PATIENCE_S)
+    if out.returncode == 77 or "unshare" in out.stderr:
+        pytest.skip("a network of its own is not allowed here: " + out.stderr.strip())
+    assert out.returncode == LIMITED, out.stderr
+    assert "--source-addresses" in out.stderr
+    assert json.loads(out.stdout)["generator"]["verdict"] == "limited"

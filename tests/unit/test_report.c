@@ -134,6 +134,8 @@ Test(report, format_json_has_every_member)
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
+        "/generator/throttled_ms",
+        "/generator/backlog",
         "/generator/ceiling_per_s",
         "/generator/achieved_of_ceiling",
         "/generator/ceiling_connections",
