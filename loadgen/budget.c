@@ -4,22 +4,34 @@
 
 #include <assert.h>
 
+uint32_t budget_trail_depth(uint32_t connections, uint32_t in_flight)
+{
+    size_t each =
+        BUDGET_TRAILS_BYTES / sizeof(struct budget_send) / (connections ? connections : 1);
+    uint32_t depth = 1;
+
+    while (depth < BUDGET_TRAIL_MAX && (in_flight == 0 || depth < in_flight) &&
+           (depth < BUDGET_TRAIL_MIN || 2 * depth <= each))
+        depth *= 2;
+    return depth;
+}
+
 void budget_init_trail(struct budget_trail *t, struct budget_send *sends, uint32_t depth)
 {
     assert(depth > 0 && depth <= BUDGET_TRAIL_MAX && (depth & (depth - 1)) == 0);
-    *t = (struct budget_trail){.sends = sends, .mask = (uint8_t)(depth - 1), .under_way = -1};
+    *t = (struct budget_trail){.sends = sends, .mask = (uint16_t)(depth - 1), .under_way = -1};
 }
 
 void budget_push_send(struct budget_trail *t, uint32_t first, uint32_t count, uint64_t sealed_ns)
 {
-    uint8_t at = (t->head + t->count) & t->mask;
+    uint16_t at = (t->head + t->count) & t->mask;
 
     t->under_way = -1;
     if (t->count > t->mask)
         return;
     t->sends[at] = (struct budget_send){.first = first, .count = count, .sealed_ns = sealed_ns};
     t->count++;
-    t->under_way = (int8_t)at;
+    t->under_way = (int16_t)at;
 }
 
 void budget_complete_send(struct budget_trail *t, uint64_t taken_ns)

@@ -34,7 +34,10 @@ enum budget_part {
 };
 
 // Sends of one connection that are remembered; while so many are under way, further ones are not.
-#define BUDGET_TRAIL_MAX 16u
+// As many as BUDGET_TRAILS_BYTES allow for all connections of a thread, between these two.
+#define BUDGET_TRAIL_MIN 16u
+#define BUDGET_TRAIL_MAX 1024u
+#define BUDGET_TRAILS_BYTES (8u * MIB)
 
 // Points in time of one envelope, in the order they come, none before the one in front of it.
 struct budget_times {
@@ -63,10 +66,12 @@ struct budget_send {
 
 struct budget_trail {
     struct budget_send *sends; // ring, oldest first
-    uint8_t head, count, mask;
-    int8_t under_way; // its index; -1: none, or not remembered
+    uint16_t head, count, mask;
+    int16_t under_way; // its index; -1: none, or not remembered
 };
 
+// A depth for each of `connections` that have `in_flight` envelopes under way at most (0: unknown).
+uint32_t budget_trail_depth(uint32_t connections, uint32_t in_flight);
 // `sends` holds `depth` entries: a power of two, at most BUDGET_TRAIL_MAX.
 void budget_init_trail(struct budget_trail *t, struct budget_send *sends, uint32_t depth);
 // A send with envelopes first … first + count − 1 goes to the kernel. One at a time.

@@ -56,7 +56,8 @@ static int init_clients(struct shard *s)
                          ? SHARD_BACKLOG
                          : power_of_two_from(s->options->in_flight, 1, OPTIONS_IN_FLIGHT_MAX);
 
-    uint32_t trail = depth < BUDGET_TRAIL_MAX ? depth : BUDGET_TRAIL_MAX;
+    uint32_t trail =
+        budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
 
     s->clients = calloc(s->client_count, sizeof *s->clients);
     s->rearm = calloc(s->client_count, sizeof *s->rearm);
@@ -452,6 +453,7 @@ static void turn(struct shard *s)
     open_some(s);
     uplink_flush(s);
     rearm(s);
+    atomic_store_explicit(&s->pulse.waiting, s->due_pending, memory_order_relaxed);
     over_ns = clock_now_ns();
     if (s->phase == SHARD_MEASURE)
         hist_record(&s->tally.turn, over_ns - s->now_ns);

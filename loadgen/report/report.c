@@ -186,6 +186,35 @@ static void add_budget(doc_t *d, val_t *root, const struct budget *b)
                                  budget_mean_ns(b, (enum budget_part)i) / 1e3);
 }
 
+// At the window's begin and the end of each quarter.
+static void add_backlog(doc_t *d, val_t *g, const struct backlog *b)
+{
+    val_t *list = yyjson_mut_obj_add_arr(d, g, "backlog");
+
+    for (uint32_t i = 0; i < b->count; i++)
+        yyjson_mut_arr_add_uint(d, list, b->waiting[i]);
+}
+
+// Achieved is what was opened in the window, as in messages.per_s.
+static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+    bool has = c->per_s > 0;
+
+    result_json_add_optional(d, g, "ceiling_per_s", has, c->per_s);
+    result_json_add_optional(d, g, "achieved_of_ceiling", has,
+                             has ? outcome_metrics_per_second(out, out->tally.delivered) / c->per_s
+                                 : 0);
+    if (has)
+        yyjson_mut_obj_add_uint(d, g, "ceiling_connections", c->connections);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_connections");
+    if (c->reason[0] != '\0')
+        yyjson_mut_obj_add_str(d, g, "ceiling_reason", c->reason);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_reason");
+}
+
 static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *g = yyjson_mut_obj_add_obj(d, root, "generator");
@@ -201,6 +230,9 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "throttled_ms", (double)out->throttled_ns / 1e6);
+    add_backlog(d, g, &out->backlog);
+    add_ceiling(d, g, out);
     result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }
 

@@ -138,6 +138,20 @@ static void print_server(FILE *to, const struct outcome *out)
             outcome_metrics_rss_per_connection(out), (double)out->server_rss_bytes / MIB);
 }
 
+static void print_ceiling(FILE *to, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+
+    if (c->per_s > 0)
+        fprintf(
+            to,
+            "  ceiling        %.0f/s against the sink (ws, %u connections%s): %.0f %% reached\n",
+            c->per_s, c->connections, c->colocated ? ", on the generator's processor" : "",
+            100 * outcome_metrics_per_second(out, out->tally.delivered) / c->per_s);
+    else if (c->reason[0] != '\0')
+        fprintf(to, "  ceiling        not measured: %s\n", c->reason);
+}
+
 void summary_print(const struct outcome *out, FILE *to)
 {
     if (!out->has_begun) {
@@ -160,6 +174,7 @@ void summary_print(const struct outcome *out, FILE *to)
     for (uint32_t i = 0; i < out->options->threads; i++)
         fprintf(to, "%s%.0f %%", i == 0 ? "; busy " : ", ", out->busy_pct[i]);
     fputc('\n', to);
+    print_ceiling(to, out);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
     if (out->not_recorded > 0)

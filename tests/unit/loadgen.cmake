@@ -1,7 +1,7 @@
-foreach(name arena budget downlink exit_code handshake handshake_faults hdr_encoding ledger
-    options output_format payload percentile_curve persona plan planner prng pulse recorder report
-    schedule search series stage stage_result stage_tally summary tally target threshold
-    threshold_list user_control usl verdict)
+foreach(name arena backlog budget downlink exit_code handshake handshake_faults hdr_encoding
+    ledger machine options output_format payload percentile_curve persona plan planner prng pulse
+    recorder report schedule search series sink_users stage stage_result stage_tally summary tally
+    target threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 

@@ -4,12 +4,14 @@
 
 #include "budget.h"
 
-static struct budget_send sends[BUDGET_TRAIL_MAX];
+#define DEPTH 16u
+
+static struct budget_send sends[DEPTH];
 static struct budget_trail trail;
 
 static void setup(void)
 {
-    budget_init_trail(&trail, sends, BUDGET_TRAIL_MAX);
+    budget_init_trail(&trail, sends, DEPTH);
 }
 
 TestSuite(budget, .init = setup);
@@ -28,6 +30,16 @@ static void send_all(uint32_t first, uint32_t count, uint64_t sealed_ns)
 {
     budget_push_send(&trail, first, count, sealed_ns);
     budget_complete_send(&trail, sealed_ns + 5);
+}
+
+Test(budget, trail_depth_follows_load_and_memory)
+{
+    cr_assert_eq(budget_trail_depth(2, 1), 1);
+    cr_assert_eq(budget_trail_depth(100000, 5), 8, "never more than can be under way");
+    cr_assert_eq(budget_trail_depth(2, 0), BUDGET_TRAIL_MAX);
+    cr_assert_eq(budget_trail_depth(1000, 0), 256);
+    cr_assert_eq(budget_trail_depth(100000, 0), BUDGET_TRAIL_MIN);
+    cr_assert_eq(budget_trail_depth(0, 0), BUDGET_TRAIL_MAX);
 }
 
 Test(budget, find_send_in_order)
@@ -67,11 +79,11 @@ Test(budget, find_send_under_way_is_not_known)
 
 Test(budget, push_send_beyond_the_trail)
 {
-    for (uint32_t n = 0; n < BUDGET_TRAIL_MAX + 3; n++)
+    for (uint32_t n = 0; n < DEPTH + 3; n++)
         send_all(n, 1, 100 + n);
-    for (uint32_t n = 0; n < BUDGET_TRAIL_MAX; n++)
+    for (uint32_t n = 0; n < DEPTH; n++)
         cr_assert_eq(sealed_of(n), 100 + n);
-    cr_assert_eq(sealed_of(BUDGET_TRAIL_MAX), 0, "it was full");
+    cr_assert_eq(sealed_of(DEPTH), 0, "it was full");
     send_all(50, 1, 500);
     cr_assert_eq(sealed_of(50), 500, "and has room again");
 }

@@ -134,6 +134,12 @@ Test(report, format_json_has_every_member)
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
+        "/generator/throttled_ms",
+        "/generator/backlog",
+        "/generator/ceiling_per_s",
+        "/generator/achieved_of_ceiling",
+        "/generator/ceiling_connections",
+        "/generator/ceiling_reason",
         "/generator/coordinator_busy_pct",
         "/server",
         "/intervals",
@@ -220,6 +226,30 @@ Test(report, format_json_intervals)
     cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_busy_pct")), 50, 1e-9);
     cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_cpu_ns_per_op")), 1e7, 1);
     cr_assert_float_eq(yyjson_get_real(at("/intervals/0/generator_busy_pct")), 25, 1e-9);
+}
+
+Test(report, format_json_ceiling)
+{
+    struct ceiling c = {.per_s = 10000, .connections = 4};
+
+    out.tally.delivered = 10000; // in two seconds
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/generator/ceiling_per_s")), 10000, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/generator/achieved_of_ceiling")), 0.5, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/generator/ceiling_connections")), 4);
+    cr_assert(yyjson_is_null(at("/generator/ceiling_reason")));
+}
+
+Test(report, format_json_ceiling_limits)
+{
+    struct ceiling c = {.per_s = 5000, .connections = 4};
+
+    out.tally.delivered = 9500;
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_str_eq(yyjson_get_str(at("/generator/verdict")), "limited");
+    cr_assert_eq(yyjson_get_int(at("/exit_code")), EXIT_CODE_LIMITED);
 }
 
 Test(report, format_json_rates_are_of_the_window)
