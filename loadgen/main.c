@@ -13,6 +13,8 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", command_run},
+    {"compare", command_compare},
+    {"export", command_export},
 };
 
 bool command_prepare(void)
