@@ -6,3 +6,9 @@ endforeach()
 foreach(name handshake handshake_faults)
   sealpost_tier_test(${name} portable)
 endforeach()
+
+# compare and export
+foreach(name comparison comparison_print evidence export junit measurement_parse stat_bootstrap
+    stat_rank stat_sample)
+  sealpost_unit_test(${name} sealpost_loadgen m)
+endforeach()
