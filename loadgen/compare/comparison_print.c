@@ -143,8 +143,26 @@ static void print_markdown_row(const char *group, const struct comparison_row *r
             format_change(r->change, change), format_range(r, range), mark, verdict, mark);
 }
 
+// The minimum effects of what is shown: "5 %", or "5 to 20 %" where metrics have their own.
+static const char *format_effects(const struct comparison_options *o, char out[CHANGE_BYTES])
+{
+    double low = INFINITY, high = 0;
+
+    for (unsigned i = 0; i < METRIC_COUNT; i++) {
+        low = o->is_shown[i] ? fmin(low, o->effect[i]) : low;
+        high = o->is_shown[i] ? fmax(high, o->effect[i]) : high;
+    }
+    if (low < high)
+        snprintf(out, CHANGE_BYTES, "%g to %g %%", 100 * low, 100 * high);
+    else
+        snprintf(out, CHANGE_BYTES, "%g %%", 100 * high);
+    return out;
+}
+
 void comparison_print_markdown(const struct comparison *c, FILE *out)
 {
+    char effects[CHANGE_BYTES];
+
     fprintf(out, "### Load test: %s\n\n", comparison_exit_text(comparison_exit_code(c)));
     if (c->group_count > 0)
         fputs("| pattern | metric | base | new | change | interval | verdict |\n"
@@ -162,10 +180,10 @@ void comparison_print_markdown(const struct comparison *c, FILE *out)
     print_env(&c->new, "new", out);
     fprintf(out,
             "- Medians over the repeats. A change counts when the ranks differ (Mann-Whitney, "
-            "p < %g) and the medians differ by more than the effect: %g %% where nothing else was "
-            "asked for, or the noise floor. The interval is a %g %% bootstrap of the ratio of the "
+            "p < %g) and the medians differ by more than the effect: %s, or the noise floor where "
+            "that is higher. The interval is a %g %% bootstrap of the ratio of the "
             "medians (seed %llu).\n\n</details>\n",
-            c->options.alpha, 100 * COMPARISON_EFFECT, 100 * c->options.confidence,
+            c->options.alpha, format_effects(&c->options, effects), 100 * c->options.confidence,
             (unsigned long long)c->options.seed);
 }
 

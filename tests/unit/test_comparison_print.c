@@ -115,8 +115,8 @@ Test(comparison_print, markdown)
         "- base: 5 results, commit abc, AMD EPYC, 2 processors, Linux 6.18\n"
         "- new: 5 results, commit def, AMD EPYC, 2 processors, Linux 6.18\n"
         "- Medians over the repeats. A change counts when the ranks differ (Mann-Whitney, p < 0.01)"
-        " and the medians differ by more than the effect: 5 % where nothing else was asked for, or"
-        " the noise floor. The interval is a 95 % bootstrap of the ratio of the medians (seed 1).\n"
+        " and the medians differ by more than the effect: 5 %, or the noise floor where that is"
+        " higher. The interval is a 95 % bootstrap of the ratio of the medians (seed 1).\n"
         "\n"
         "</details>\n"));
 }
@@ -148,6 +148,13 @@ Test(comparison_print, junit_of_faults)
     print(NULL);
     cr_expect(strstr(text, "name=\"delivery\">\n    <failure message=\"envelopes or connections") !=
               NULL);
+}
+
+Test(comparison_print, markdown_of_several_effects)
+{
+    c.options.effect[METRIC_server_cpu] = 0.2;
+    print(comparison_print_markdown);
+    cr_expect(strstr(text, "by more than the effect: 5 to 20 %, or") != NULL);
 }
 
 // A name cannot end its column.
