@@ -453,13 +453,14 @@ bool comparison_group_is_worse(const struct comparison_group *g)
     return false;
 }
 
-static bool is_worse_again(const struct comparison *c, const char *group, enum metric metric)
+static const struct comparison_row *find_row(const struct comparison *c, const char *group,
+                                             enum metric metric)
 {
     for (unsigned g = 0; g < c->group_count; g++)
         for (unsigned i = 0; i < c->groups[g].row_count; i++)
             if (strcmp(c->groups[g].name, group) == 0 && c->groups[g].rows[i].metric == metric)
-                return c->groups[g].rows[i].verdict == COMPARISON_WORSE;
-    return false;
+                return &c->groups[g].rows[i];
+    return NULL;
 }
 
 void comparison_confirm(struct comparison *suspected, const struct comparison *repetition)
@@ -467,14 +468,17 @@ void comparison_confirm(struct comparison *suspected, const struct comparison *r
     for (unsigned g = 0; g < suspected->group_count; g++)
         for (unsigned i = 0; i < suspected->groups[g].row_count; i++) {
             struct comparison_row *r = &suspected->groups[g].rows[i];
+            const struct comparison_row *again;
 
             if (!r->is_gate || r->verdict != COMPARISON_WORSE)
                 continue;
-            if (is_worse_again(repetition, suspected->groups[g].name, r->metric)) {
+            again = find_row(repetition, suspected->groups[g].name, r->metric);
+            if (again && again->verdict == COMPARISON_WORSE) {
                 snprintf(r->why, sizeof r->why, "confirmed by a second measurement");
                 continue;
             }
-            snprintf(r->why, sizeof r->why, "worse, but not when measured again");
+            snprintf(r->why, sizeof r->why, "worse, but %s when measured again",
+                     again ? comparison_verdict_name(again->verdict) : "nothing");
             r->verdict = COMPARISON_UNCLEAR;
             r->may_be_worse = true;
         }

@@ -309,7 +309,7 @@ Test(comparison, confirm)
     again.groups[0].rows[0].verdict = COMPARISON_SAME;
     comparison_confirm(&c, &again);
     cr_expect(c.groups[0].rows[0].verdict == COMPARISON_UNCLEAR);
-    cr_expect(eq(str, c.groups[0].rows[0].why, "worse, but not when measured again"));
+    cr_expect(eq(str, c.groups[0].rows[0].why, "worse, but same when measured again"));
     cr_expect(eq(int, (int)comparison_exit_code(&c), 4));
 }
 
@@ -321,6 +321,7 @@ Test(comparison, confirm_of_what_was_not_measured_again)
     cr_assert(verdict() == COMPARISON_WORSE);
     comparison_confirm(&c, &nothing);
     cr_expect(c.groups[0].rows[0].verdict == COMPARISON_UNCLEAR);
+    cr_expect(eq(str, c.groups[0].rows[0].why, "worse, but nothing when measured again"));
     nothing.has_faults = true;
     comparison_confirm(&c, &nothing);
     cr_expect(eq(int, (int)comparison_exit_code(&c), 3), "faults of the repetition are faults");
