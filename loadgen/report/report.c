@@ -96,6 +96,8 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 
     cpu_model_name(model, sizeof model);
     yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
+    cpu_model_id(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, env, "cpu_id", model);
     yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
     yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);

@@ -68,3 +68,11 @@ sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.
 target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(fuzz_control_handle_event PRIVATE
   PkgConfig::OPENSSL PkgConfig::YYJSON PkgConfig::SODIUM)
+
+sealpost_fuzzer(measurement_parse loadgen/compare/measurement_parse.c loadgen/compare/measurement.c
+  loadgen/compare/metric.c loadgen/compare/comparison.c loadgen/compare/comparison_print.c
+  loadgen/compare/export.c loadgen/compare/junit.c loadgen/compare/stat_bootstrap.c
+  loadgen/compare/stat_rank.c loadgen/compare/stat_sample.c)
+target_include_directories(fuzz_measurement_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+  ${PROJECT_SOURCE_DIR}/loadgen/compare)
+target_link_libraries(fuzz_measurement_parse PRIVATE PkgConfig::YYJSON m)

@@ -11,3 +11,9 @@ endforeach()
 target_compile_definitions(test_hdr_encoding
   PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
 target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
+
+# compare and export
+foreach(name comparison comparison_print evidence export junit measurement_parse stat_bootstrap
+    stat_rank stat_sample)
+  sealpost_unit_test(${name} sealpost_loadgen m)
+endforeach()
