@@ -100,6 +100,7 @@ static const struct argp_option option_table[] = {
 struct parse {
     struct options *o;
     char *reason;
+    struct report_option_parse report;
     bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
 };
 
@@ -324,6 +325,10 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     struct parse *p = state->input;
     int err;
 
+    if (key == ARGP_KEY_INIT) {
+        state->child_inputs[0] = &p->report;
+        return 0;
+    }
     if (key == ARGP_KEY_ARG) {
         if (p->o->url)
             return refuse(p, "one relay at a time: '%s' is too much", arg);
@@ -385,9 +390,12 @@ static int check(struct parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
+    static const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
     static const struct argp argp = {
-        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, 0, 0, 0};
-    struct parse p = {.o = o, .reason = reason};
+        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, children, 0, 0};
+    struct parse p = {.o = o, .reason = reason, .report = {&o->report, reason}};
+
+    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
 
     *o = (struct options){
         .mode = OPTIONS_TALK,

@@ -8,6 +8,7 @@
 
 #include "cpu.h"
 #include "plan.h"
+#include "report_options.h"
 #include "sealcrypto.h"
 #include "units.h"
 
@@ -49,7 +50,8 @@ struct options {
     const char *json_file;
     pid_t server_pid; // 0: none
     bool quiet;
-    uint64_t progress_ns; // 0: no progress lines
+    uint64_t progress_ns; // 0: nothing is shown while it runs
+    struct report_options report;
 };
 
 // Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
