@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "payload.h"
 #include "plan.h"
+#include "report_options.h"
 #include "sealcrypto.h"
 #include "stage.h"
 #include "threshold_list.h"
@@ -64,8 +65,9 @@ struct options {
     const char *record_file; // CSV of what was sent when
     pid_t server_pid;        // 0: none
     bool quiet;
-    uint64_t progress_ns; // 0: no progress lines
+    uint64_t progress_ns; // 0: nothing is shown while it runs
     struct threshold_list thresholds;
+    struct report_options report;
 };
 
 // Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
