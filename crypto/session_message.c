@@ -126,6 +126,12 @@ static void seal_ratchet(struct sp_session_job *const *jobs, size_t count)
     }
 }
 
+// Neither the one that may be the initial message's nor the one that is never used.
+static bool is_ordinary(uint64_t counter)
+{
+    return counter != 0 && counter != UINT64_MAX;
+}
+
 static void plan_seal(struct chunk *c, struct sp_session_job *job)
 {
     struct sp_session *s = job->session;
@@ -135,11 +141,16 @@ static void plan_seal(struct chunk *c, struct sp_session_job *job)
         c->ratchet[c->ratchet_count++] = job;
         return;
     }
-    const int error = sp_sending_take_counter(s, SP_KIND_SESSION, &job->counter);
-    if (error != 0) {
-        refuse_seal(job, error);
-        return;
+    if (is_ordinary(s->sending.counter)) {
+        job->counter = s->sending.counter++;
+    } else {
+        const int error = sp_sending_take_counter(s, SP_KIND_SESSION, &job->counter);
+        if (error != 0) {
+            refuse_seal(job, error);
+            return;
+        }
     }
+    job->result = 0;
     struct sp_aead_job *aead = add(c, job, &s->sending.key, s->local_mailbox, s->remote_mailbox);
     aead->in = job->in;
     aead->out = job->out + HEADER_BYTES;
@@ -158,11 +169,8 @@ static void seal_chunk(struct sp_session_job *jobs, size_t count, size_t ahead)
         plan_seal(&c, &jobs[i]);
     }
     const int error = c.count == 0 ? 0 : sp_aead_seal_batch(c.aead, c.count);
-    for (size_t i = 0; i < c.count; i++) {
-        c.job[i]->result = 0;
-        if (error != 0)
-            refuse_seal(c.job[i], error);
-    }
+    for (size_t i = 0; i < c.count && error != 0; i++)
+        refuse_seal(c.job[i], error);
     if (c.ratchet_count > 0)
         seal_ratchet(c.ratchet, c.ratchet_count);
 }
