@@ -29,7 +29,7 @@ struct evp {
     EVP_MAC_CTX *mac;
 };
 
-// Where a message's parts are before the cipher.
+// What of a message goes into the cipher beside its text.
 struct parts {
     uint8_t nonce[SP_NONCE_BYTES];
     uint8_t ad[AD_BYTES];
