@@ -26,8 +26,12 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
+struct scenario;
+
 struct options {
     const char *url;
+    struct scenario *scenario; // NULL: none; of options_free
+    bool is_check;             // say what would be done; url may be missing
     enum options_mode mode;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
@@ -61,10 +65,15 @@ struct options {
     struct threshold_list thresholds;
 };
 
-// Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
+// Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no
+// longer used (a copy of it must not be). --help, --version and unknown options end the
 // process inside (0, 0, 104). Errors: -EINVAL with one sentence in reason.
 NODISCARD int options_parse(struct options *o, int argc, char **argv,
                             char reason[OPTIONS_REASON_BYTES]);
+void options_free(struct options *o);
+// Every option of a run: the keys of a scenario file.
+struct option_names;
+void options_collect_names(struct option_names *names);
 
 // A command's own options beside those of a run: an argp parser with its input. What it presets at
 // ARGP_KEY_INIT the command line overrides.
