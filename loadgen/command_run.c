@@ -148,7 +148,7 @@ cleanup:
 
 static enum exit_code run(const struct options *o, int argc, char **argv)
 {
-    char where[TARGET_REASON_BYTES];
+    char where[TARGET_REASON_BYTES], sources[SOURCE_LIST_REASON_BYTES] = "";
     struct target target;
 
     if (o->is_check) {
@@ -164,6 +164,10 @@ static enum exit_code run(const struct options *o, int argc, char **argv)
     if (target_resolve(&target, where) < 0) {
         fprintf(stderr, "sealpost-load: %s\n", where);
         return EXIT_CODE_UNREACHABLE;
+    }
+    if (source_list_check(&o->sources, target.address.ss_family, sources) < 0) {
+        fprintf(stderr, "sealpost-load: --source-addresses %s\n", sources);
+        return EXIT_CODE_BAD_OPTIONS;
     }
     return load(o, &target, argc, argv);
 }

@@ -141,6 +141,7 @@ static int check(struct option_parse *p)
 {
     struct options *o = p->o;
     uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
+    uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
     int err;
 
     if (o->is_check && p->own)
@@ -157,6 +158,12 @@ static int check(struct option_parse *p)
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
+    if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
+        return option_refuse(p,
+                             "%u connections are too many for %u address%s of --source-addresses: "
+                             "%u each at most",
+                             o->connections, sources, sources == 1 ? "" : "es",
+                             SOURCE_LIST_CONNECTIONS_EACH);
     if (o->ca_file && o->insecure)
         return option_refuse(p,
                              "--ca verifies the relay and --insecure does not; give one of them");

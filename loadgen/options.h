@@ -10,6 +10,7 @@
 #include "payload.h"
 #include "plan.h"
 #include "sealcrypto.h"
+#include "source_list.h"
 #include "stage.h"
 #include "threshold_list.h"
 #include "units.h"
@@ -20,9 +21,6 @@
 #define OPTIONS_CONNECTIONS_MAX 1000000u
 // The relay's largest ciphertext (docs/PROTOCOL.md, hello) less the session overhead.
 #define OPTIONS_PAYLOAD_MAX_BYTES (64u * KIB - 32u)
-// Of about 28,000 ephemeral ports of one source address.
-#define OPTIONS_CONNECTIONS_PER_SOURCE 25000u
-#define OPTIONS_SOURCES_MAX 250u // 127.0.0.1 … 127.0.0.250
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
@@ -51,9 +49,10 @@ struct options {
     uint64_t setup_timeout_ns;
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
-    uint32_t pin_count;        // 0: not pinned
-    uint32_t source_addresses; // 0: the system chooses
+    uint32_t pin_count; // 0: not pinned
     bool source_addresses_auto;
+    uint32_t source_addresses;  // loopback relays: from 127.0.0.1 on; 0: the system chooses
+    struct source_list sources; // addresses by name instead
     uint64_t seed;
     const char *ca_file;
     bool insecure;

@@ -1,7 +1,7 @@
 foreach(name arena downlink exit_code handshake handshake_faults ledger options options_scenario
     payload persona percentile_curve plan planner preview prng pulse recorder report scenario
-    scenario_entry schedule search series stage stage_result stage_tally summary tally target
-    threshold threshold_list user_control usl verdict)
+    scenario_entry schedule search series source_list stage stage_result stage_tally summary tally
+    target threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
