@@ -10,6 +10,7 @@
 #include "options.h"
 #include "outputs.h"
 #include "page.h"
+#include "preview.h"
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
@@ -207,17 +208,18 @@ cleanup:
     return code;
 }
 
-int command_run(int argc, char **argv)
+static enum exit_code run(const struct options *o, int argc, char **argv)
 {
-    char reason[OPTIONS_REASON_BYTES], where[TARGET_REASON_BYTES];
-    struct options options;
+    char where[TARGET_REASON_BYTES], sources[SOURCE_LIST_REASON_BYTES] = "";
     struct target target;
 
-    if (options_parse(&options, argc, argv, reason) < 0) {
-        fprintf(stderr, "sealpost-load: %s\n", reason);
-        return EXIT_CODE_BAD_OPTIONS;
+    if (o->is_check) {
+        if (o->url && !check_target(o, &target))
+            return EXIT_CODE_BAD_OPTIONS;
+        preview_print(o, stdout);
+        return EXIT_CODE_PASS;
     }
-    if (!check_options(&options, &target))
+    if (!check_options(o, &target))
         return EXIT_CODE_BAD_OPTIONS;
     if (!command_prepare())
         return EXIT_CODE_INTERNAL;
@@ -225,5 +227,24 @@ int command_run(int argc, char **argv)
         fprintf(stderr, "sealpost-load: %s\n", where);
         return EXIT_CODE_UNREACHABLE;
     }
-    return (int)load(&options, &target, argc, argv);
+    if (source_list_check(&o->sources, target.address.ss_family, sources) < 0) {
+        fprintf(stderr, "sealpost-load: --source-addresses %s\n", sources);
+        return EXIT_CODE_BAD_OPTIONS;
+    }
+    return load(o, &target, argc, argv);
+}
+
+int command_run(int argc, char **argv)
+{
+    char reason[OPTIONS_REASON_BYTES];
+    struct options options;
+    enum exit_code code;
+
+    if (options_parse(&options, argc, argv, reason) < 0) {
+        fprintf(stderr, "sealpost-load: %s\n", reason);
+        return EXIT_CODE_BAD_OPTIONS;
+    }
+    code = run(&options, argc, argv);
+    options_free(&options);
+    return (int)code;
 }
