@@ -9,7 +9,8 @@
 
 void search_init(struct search *s, const struct search_config *config)
 {
-    assert(config->first_per_s > 0 && config->max_per_s >= config->first_per_s);
+    assert(config->min_per_s > 0 && config->first_per_s >= config->min_per_s &&
+           config->max_per_s >= config->first_per_s);
     assert(config->precision > 0 && config->precision < 1 && config->trials_max > 0);
     assert(config->trials_max <= SEARCH_TRIALS_MAX);
     *s = (struct search){.config = *config,
@@ -96,9 +97,8 @@ static void narrow(struct search *s)
 
 static void shrink(struct search *s)
 {
-    s->phase = s->halvings == SEARCH_HALVINGS_MAX ? SEARCH_DONE : SEARCH_SHRINK;
-    s->halvings++;
     s->next_per_s = s->next_per_s / 2;
+    s->phase = s->next_per_s < s->config.min_per_s ? SEARCH_DONE : SEARCH_SHRINK;
 }
 
 static void grow(struct search *s)
@@ -172,7 +172,7 @@ static void step_down(struct search *s)
     s->step = fmin(s->step + s->config.precision, 0.5);
     s->low_per_s = 0; // until it passes; the log has the lower ones that did
     s->repeats_left = s->config.repeats;
-    if (s->next_per_s < s->config.first_per_s / (1u << SEARCH_HALVINGS_MAX))
+    if (s->next_per_s < s->config.min_per_s)
         s->phase = SEARCH_DONE;
 }
 

@@ -26,7 +26,6 @@
 #include <stdint.h>
 
 #define SEARCH_TRIALS_MAX 100u
-#define SEARCH_HALVINGS_MAX 10u // of a first rate that fails: to a thousandth of it
 #define SEARCH_VERIFICATIONS_MAX 3u
 #define SEARCH_WINDOW_GROWTH 1.33
 #define SEARCH_WINDOW_GROWTH_MAX 4.0
@@ -51,6 +50,7 @@ enum search_verdict {
 
 struct search_config {
     double first_per_s;
+    double min_per_s; // not below
     double max_per_s; // not above
     double precision; // share of the rate, like 0.02
     uint32_t repeats;
@@ -101,7 +101,7 @@ struct search {
     double next_per_s;
     double window_scale;
     double step; // of the next step down
-    uint32_t halvings, verifications, repeats_left, trial_count;
+    uint32_t verifications, repeats_left, trial_count;
     bool is_second; // the rate has failed once
     struct search_trial trials[SEARCH_TRIALS_MAX];
 };

@@ -38,8 +38,12 @@ static struct search_outcome serve(const struct server *server, double rate)
 
 static struct search_config config(double first)
 {
-    return (struct search_config){
-        .first_per_s = first, .max_per_s = 1e8, .precision = 0.02, .repeats = 3, .trials_max = 60};
+    return (struct search_config){.first_per_s = first,
+                                  .min_per_s = 1,
+                                  .max_per_s = 1e8,
+                                  .precision = 0.02,
+                                  .repeats = 3,
+                                  .trials_max = 60};
 }
 
 static void run(const struct server *server, struct search_config c)
@@ -101,8 +105,8 @@ Test(search, next_nothing_passes)
     cr_assert_eq(a.bound, SEARCH_BY_NOTHING);
     cr_assert_eq(a.rate_per_s, 0);
     cr_assert_not(a.is_confirmed);
-    cr_assert_eq(s.trial_count, 2 * (SEARCH_HALVINGS_MAX + 1), "each rate fails twice");
-    cr_assert_float_eq(a.failed_per_s, 1000.0 / 1024, 1e-6);
+    cr_assert_eq(s.trial_count, 2 * 10, "each rate fails twice, down to 1.95");
+    cr_assert_float_eq(a.failed_per_s, 1000.0 / 512, 1e-6);
 }
 
 Test(search, next_noise)
