@@ -80,13 +80,20 @@ void hist_clear(struct hist *h)
 
 void hist_record(struct hist *h, uint64_t value)
 {
-    h->counts[bucket_of(value)]++;
+    hist_record_many(h, value, 1);
+}
+
+void hist_record_many(struct hist *h, uint64_t value, uint64_t count)
+{
+    if (count == 0)
+        return;
+    h->counts[bucket_of(value)] += count;
     if (h->total == 0 || value < h->min)
         h->min = value;
     if (value > h->max)
         h->max = value;
-    h->total++;
-    h->sum += (double)value;
+    h->total += count;
+    h->sum += (double)value * (double)count;
 }
 
 void hist_merge(struct hist *into, const struct hist *from)

@@ -23,6 +23,8 @@ NODISCARD int hist_init(struct hist *h);
 void hist_free(struct hist *h);
 void hist_clear(struct hist *h);
 void hist_record(struct hist *h, uint64_t value);
+// The same value `count` times.
+void hist_record_many(struct hist *h, uint64_t value, uint64_t count);
 void hist_merge(struct hist *into, const struct hist *from);
 
 // The value at percentile p in [0, 100]: the highest value of the bucket that holds the sample of

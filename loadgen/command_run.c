@@ -14,14 +14,22 @@
 static enum exit_code load(const struct options *o, const struct target *t, struct tls_context *tls,
                            int argc, char **argv)
 {
+    struct ceiling ceiling = {0};
     struct outcome out;
     enum exit_code code;
     int err;
 
+    if (o->ceiling_ns > 0)
+        ceiling_measure(&ceiling, o);
+    if (ceiling.interrupted) {
+        fputs("sealpost-load: interrupted while the ceiling was measured\n", stderr);
+        return EXIT_CODE_INTERRUPTED;
+    }
     if (run_load(&out, o, t, tls) < 0) {
         fputs("sealpost-load: out of memory\n", stderr);
         return EXIT_CODE_INTERNAL;
     }
+    run_set_ceiling(&out, &ceiling);
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
         summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)

@@ -56,10 +56,14 @@ static int init_clients(struct shard *s)
                          ? SHARD_BACKLOG
                          : power_of_two_from(s->options->in_flight, 1, OPTIONS_IN_FLIGHT_MAX);
 
+    uint32_t trail =
+        budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
+
     s->clients = calloc(s->client_count, sizeof *s->clients);
     s->rearm = calloc(s->client_count, sizeof *s->rearm);
     s->due_slab = calloc((size_t)s->client_count * depth, sizeof *s->due_slab);
-    if (!s->clients || !s->rearm || !s->due_slab)
+    s->trail_slab = calloc((size_t)s->client_count * trail, sizeof *s->trail_slab);
+    if (!s->clients || !s->rearm || !s->due_slab || !s->trail_slab)
         return -ENOMEM;
     for (uint32_t i = 0; i < s->client_count; i++) {
         struct client *c = &s->clients[i];
@@ -69,6 +73,7 @@ static int init_clients(struct shard *s)
         c->partner = pairs ? &s->clients[i ^ 1] : NULL;
         c->due = s->due_slab + (size_t)i * depth;
         c->due_mask = depth - 1;
+        budget_init_trail(&c->trail, s->trail_slab + (size_t)i * trail, trail);
         timer_init(&c->retry);
     }
     return 0;
@@ -124,6 +129,7 @@ static void finish(struct shard *s)
     pool_free(&s->tls_partials);
     free(s->tls_scratch);
     free(s->due_slab);
+    free(s->trail_slab);
     free(s->rearm);
     free(s->clients);
 }
@@ -447,7 +453,10 @@ static void turn(struct shard *s)
     open_some(s);
     uplink_flush(s);
     rearm(s);
+    atomic_store_explicit(&s->pulse.waiting, s->due_pending, memory_order_relaxed);
     over_ns = clock_now_ns();
+    if (s->phase == SHARD_MEASURE)
+        hist_record(&s->tally.turn, over_ns - s->now_ns);
     if (s->phase == SHARD_MEASURE && over_ns - s->now_ns > STALL_NS) {
         s->tally.stalls++;
         s->tally.stalled_ns += over_ns - s->now_ns;

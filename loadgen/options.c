@@ -148,6 +148,8 @@ static int check(struct option_parse *p)
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
+    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
+        return option_refuse(p, "--ceiling belongs to --mode talk");
     if (o->ca_file && o->insecure)
         return option_refuse(p,
                              "--ca verifies the relay and --insecure does not; give one of them");

@@ -45,6 +45,7 @@ struct options {
     enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
+    uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
     uint32_t pin_count;        // 0: not pinned

@@ -34,7 +34,7 @@ struct run {
     struct series_mark interval_from;
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
-    uint64_t steal_from, total_from;
+    struct machine_mark machine_from;
 };
 
 static void block_signals(struct run *r)
@@ -89,24 +89,6 @@ static struct series_mark mark(struct run *r)
     m.has_server = r->options->server_pid > 0 &&
                    procstat_cpu_ns(r->options->server_pid, &m.server_cpu_ns) == 0;
     return m;
-}
-
-// Jiffies stolen by the hypervisor, and all of them.
-static void read_steal(uint64_t *steal, uint64_t *total)
-{
-    unsigned long long v[8] = {0};
-    FILE *f = fopen("/proc/stat", "re");
-
-    *steal = *total = 0;
-    if (!f)
-        return;
-    if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], &v[6], &v[7]) == 8) {
-        for (unsigned i = 0; i < 8; i++)
-            *total += v[i];
-        *steal = v[7];
-    }
-    fclose(f);
 }
 
 static uint64_t read_server_rss(struct run *r)
@@ -244,11 +226,20 @@ static void cut_short(struct run *r)
     atomic_store(&r->clock.drain_ns, now_ns + r->options->drain_ns);
 }
 
+// Scheduled, and not yet answered.
+static uint64_t count_waiting(const struct pulse_sample *p)
+{
+    uint64_t given = p->waiting + p->sent, answered = p->delivered + p->refused;
+
+    return given > answered ? given - answered : 0;
+}
+
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
     struct series_mark now = mark(r);
 
     series_add(&r->out->series, measure_ns, &r->interval_from, &now);
+    backlog_sample(&r->out->backlog, now.pulse.at_ns, count_waiting(&now.pulse));
     r->interval_from = now;
 }
 
@@ -284,16 +275,18 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 
 static void begin_window(struct run *r, uint64_t now_ns)
 {
-    read_steal(&r->steal_from, &r->total_from);
+    machine_read(&r->machine_from);
     r->interval_from = mark(r);
     r->window_from = r->interval_from.pulse;
+    backlog_begin(&r->out->backlog, now_ns, atomic_load(&r->clock.end_ns),
+                  count_waiting(&r->interval_from.pulse));
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
-    uint64_t steal, total;
+    struct machine_mark machine;
     uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
@@ -301,10 +294,12 @@ static void end_window(struct run *r, uint64_t measure_ns)
         r->out->coordinator_busy_pct =
             100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
-    read_steal(&steal, &total);
-    if (total > r->total_from)
-        r->out->steal_pct =
-            100.0 * (double)(steal - r->steal_from) / (double)(total - r->total_from);
+    machine_read(&machine);
+    if (machine.total > r->machine_from.total)
+        r->out->steal_pct = 100.0 * (double)(machine.steal - r->machine_from.steal) /
+                            (double)(machine.total - r->machine_from.total);
+    r->out->throttled_ns = machine.throttled_ns - r->machine_from.throttled_ns;
+    r->out->share = machine_find_share(r->options, r->options->server_pid);
     r->out->server_rss_bytes = read_server_rss(r);
 }
 
@@ -427,6 +422,10 @@ static void judge(struct outcome *out)
         .stalled_ns = t->stalled_ns,
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
+        .ceiling_per_s = out->ceiling.per_s,
+        .throttled_ns = out->throttled_ns,
+        .share = out->share,
+        .backlog = &out->backlog,
     };
     struct exit_causes causes = {
         .internal =
@@ -436,7 +435,12 @@ static void judge(struct outcome *out)
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
     };
 
+    if (t->window_ns > 0)
+        in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
+    if (t->window_ns > 0)
+        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {
+        in.busy_pct += out->busy_pct[i];
         if (out->busy_pct[i] > in.busiest_pct)
             in.busiest_pct = out->busy_pct[i];
     }
@@ -498,6 +502,12 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     judge(out);
     free(r.shards);
     return 0;
+}
+
+void run_set_ceiling(struct outcome *out, const struct ceiling *c)
+{
+    out->ceiling = *c;
+    judge(out);
 }
 
 void run_free(struct outcome *out)

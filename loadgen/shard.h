@@ -88,6 +88,7 @@ struct shard {
     struct timer_wheel timers;
     struct client *clients;
     struct client_due *due_slab;
+    struct budget_send *trail_slab;
     struct uplink uplink;
     struct downlink downlink;
     struct handshakes handshakes;

@@ -43,6 +43,7 @@ void tally_merge(struct tally *into, const struct tally *from)
     assert(into->stage_count == from->stage_count);
     stage_tally_merge(into->stages, from->stages, into->stage_count);
     ledger_add(&into->ledger, &from->ledger);
+    budget_merge(&into->budget, &from->budget);
     for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
         into->refused[i] += from->refused[i];
     into->delivered += from->delivered;

@@ -281,6 +281,7 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
+        .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
     c->due_count--;
@@ -314,7 +315,7 @@ static bool build_piece(struct shard *s, struct client *c)
     struct uplink *u = &s->uplink;
     size_t plain_len, room, frames_len;
     uint32_t frames = measure_frames(s, c, &frames_len);
-    struct uplink_piece piece = {.client = c};
+    struct uplink_piece piece = {.client = c, .frames = frames};
     uint8_t *at;
 
     if (c->acks.len > 0)
@@ -342,6 +343,7 @@ static bool build_piece(struct shard *s, struct client *c)
     release(s, &c->control);
     if (frames > 0 && u->batch_ns == 0)
         u->batch_ns = clock_now_ns();
+    piece.first_number = (uint32_t)c->next_message_id;
     for (uint32_t i = 0; i < frames; i++)
         at = build_frame(s, c, at, is_fixed(s) ? s->options->payload_bytes : u->payloads[i]);
     s->due_pending -= frames;
@@ -362,28 +364,30 @@ static void seal(struct shard *s)
                        u->jobs[i].result);
         mask(u->envelopes[i], envelope_bytes((uint32_t)u->jobs[i].len), u->mask_keys[i]);
     }
-    if (s->phase == SHARD_MEASURE) {
-        for (uint32_t i = 0; i < u->job_count; i++)
-            hist_record(&s->tally.seal, share_ns);
-    }
+    if (s->phase == SHARD_MEASURE)
+        hist_record_many(&s->tally.seal_cost, share_ns, u->job_count);
     s->tally.ledger.expected += u->job_count;
     pulse_add(&s->pulse.sent, u->job_count);
 }
 
-// Submit a piece. The relay's side of a broken TLS channel is told by client_close.
-static void submit(struct shard *s, struct uplink_piece *piece)
+// The relay's side of a broken TLS channel is told by client_close.
+static void write_records(struct shard *s, struct uplink_piece *piece)
+{
+    struct client *c = piece->client;
+    struct tls_out out = {piece->bytes, piece->len, piece->len + tls_write_bound(piece->plain_len)};
+
+    if (piece->plain_len == 0 || !c->tls)
+        return;
+    if (tls_write(c->tls, piece->plain, piece->plain_len, &out) < 0)
+        client_close(s, c, "TLS failed");
+    piece->len = (uint32_t)out.len;
+}
+
+static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_ns)
 {
     struct client *c = piece->client;
     struct io_uring_sqe *sqe;
 
-    if (piece->plain_len > 0 && c->tls) {
-        struct tls_out out = {piece->bytes, piece->len,
-                              piece->len + tls_write_bound(piece->plain_len)};
-
-        if (tls_write(c->tls, piece->plain, piece->plain_len, &out) < 0)
-            client_close(s, c, "TLS failed");
-        piece->len = (uint32_t)out.len;
-    }
     if (c->state == CLIENT_CLOSED) {
         arena_put(&s->arena, piece->segment);
         return;
@@ -396,16 +400,23 @@ static void submit(struct shard *s, struct uplink_piece *piece)
     c->is_sending = true;
     c->send_segment = piece->segment;
     c->send_len = piece->len;
+    if (piece->frames > 0)
+        budget_push_send(&c->trail, piece->first_number, piece->frames, sealed_ns);
 }
 
 static void finish_batch(struct shard *s)
 {
     struct uplink *u = &s->uplink;
+    uint64_t sealed_ns = 0;
 
     if (u->job_count > 0)
         seal(s);
+    for (uint32_t i = 0; s->tls && i < u->piece_count; i++)
+        write_records(s, &u->pieces[i]);
+    if (u->job_count > 0)
+        sealed_ns = clock_now_ns();
     for (uint32_t i = 0; i < u->piece_count; i++)
-        submit(s, &u->pieces[i]);
+        submit(s, &u->pieces[i], sealed_ns);
     u->job_count = 0;
     u->piece_count = 0;
     u->plain_len = 0;
@@ -452,6 +463,7 @@ void uplink_flush(struct shard *s)
 void uplink_on_sent(struct shard *s, struct client *c, int result)
 {
     c->is_sending = false;
+    budget_complete_send(&c->trail, s->now_ns);
     arena_put(&s->arena, c->send_segment);
     if (c->state == CLIENT_CLOSED)
         return;
