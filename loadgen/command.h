@@ -19,6 +19,9 @@ int command_report(int argc, char **argv);
 // What every command that makes load needs of the machine: the kernel's features, the cryptography.
 // False when something is missing; standard error says what.
 bool command_prepare(void);
+// The options' URL and what belongs to it, without looking for the relay. Standard error says what
+// is wrong.
+bool command_check_target(const struct options *o, struct target *t);
 // The options' relay: checked, resolved, with certificates to verify it (NULL: ws); pins the thread
 // and raises the limit of descriptors. Standard error says what is wrong.
 // Owner: `tls` is the caller's, for tls_context_destroy, whatever is returned.

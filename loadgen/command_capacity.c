@@ -278,5 +278,6 @@ int command_capacity(int argc, char **argv)
 cleanup:
     tls_context_destroy(c.setting.tls);
     free(c.findings);
+    options_free(&options.run);
     return (int)code;
 }

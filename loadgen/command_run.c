@@ -5,6 +5,7 @@
 
 #include "command.h"
 #include "options.h"
+#include "preview.h"
 #include "report.h"
 #include "run.h"
 #include "summary.h"
@@ -40,7 +41,30 @@ static enum exit_code load(const struct options *o, const struct target *t, stru
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
         code = EXIT_CODE_INTERNAL;
     }
+    if (out.record_error < 0) {
+        fprintf(stderr, "sealpost-load: %s: %s\n", o->record_file, strerror(-out.record_error));
+        code = EXIT_CODE_INTERNAL;
+    }
     run_free(&out);
+    return code;
+}
+
+static enum exit_code run(const struct options *o, int argc, char **argv)
+{
+    struct target target;
+    struct tls_context *tls;
+    enum exit_code code;
+
+    if (o->is_check) {
+        if (o->url && !command_check_target(o, &target))
+            return EXIT_CODE_BAD_OPTIONS;
+        preview_print(o, stdout);
+        return EXIT_CODE_PASS;
+    }
+    code = command_open_target(o, &target, &tls);
+    if (code == EXIT_CODE_PASS)
+        code = load(o, &target, tls, argc, argv);
+    tls_context_destroy(tls);
     return code;
 }
 
@@ -48,17 +72,13 @@ int command_run(int argc, char **argv)
 {
     char reason[OPTIONS_REASON_BYTES];
     struct options options;
-    struct target target;
-    struct tls_context *tls;
     enum exit_code code;
 
     if (options_parse(&options, argc, argv, reason) < 0) {
         fprintf(stderr, "sealpost-load: %s\n", reason);
         return EXIT_CODE_BAD_OPTIONS;
     }
-    code = command_open_target(&options, &target, &tls);
-    if (code == EXIT_CODE_PASS)
-        code = load(&options, &target, tls, argc, argv);
-    tls_context_destroy(tls);
+    code = run(&options, argc, argv);
+    options_free(&options);
     return (int)code;
 }

@@ -37,7 +37,7 @@ static bool check_pins(const struct options *o)
     return true;
 }
 
-static bool check_target(const struct options *o, struct target *t)
+bool command_check_target(const struct options *o, struct target *t)
 {
     char reason[TARGET_REASON_BYTES];
 
@@ -71,11 +71,23 @@ static bool check_server(const struct options *o)
     return err == 0;
 }
 
+// A run of an hour must not end with a file that could not be opened at its beginning.
+static bool check_record(const struct options *o)
+{
+    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+
+    if (o->record_file && !f)
+        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
+    if (f)
+        fclose(f);
+    return f || !o->record_file;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
+    if (!command_check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -92,6 +104,7 @@ enum exit_code command_open_target(const struct options *o, struct target *t,
                                    struct tls_context **tls)
 {
     char reason[TLS_REASON_BYTES], where[TARGET_REASON_BYTES];
+    char sources[SOURCE_LIST_REASON_BYTES] = "";
 
     *tls = NULL;
     if (!check_options(o, t))
@@ -101,6 +114,10 @@ enum exit_code command_open_target(const struct options *o, struct target *t,
     if (target_resolve(t, where) < 0) {
         fprintf(stderr, "sealpost-load: %s\n", where);
         return EXIT_CODE_UNREACHABLE;
+    }
+    if (source_list_check(&o->sources, t->address.ss_family, sources) < 0) {
+        fprintf(stderr, "sealpost-load: --source-addresses %s\n", sources);
+        return EXIT_CODE_BAD_OPTIONS;
     }
     if (!t->tls)
         return EXIT_CODE_PASS;

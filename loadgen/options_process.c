@@ -17,6 +17,7 @@ enum {
     KEY_SOURCES,
     KEY_SERVER_PID,
     KEY_PROGRESS,
+    KEY_RECORD,
 };
 
 static const struct argp_option option_table[] = {
@@ -33,10 +34,19 @@ static const struct argp_option option_table[] = {
     {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 2},
     {"ceiling", KEY_CEILING, "TIME", OPTION_ARG_OPTIONAL,
      "First measure what the generator reaches against an in-process sink, for TIME (1500ms)", 2},
-    {"source-addresses", KEY_SOURCES, "N|auto", 0,
-     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 2},
+    {"source-addresses", KEY_SOURCES, "SOURCES", 0,
+     "Connect from these addresses in turn, 25,000 connections each at most: a list or a network "
+     "of "
+     "this machine's like 127.1.0.0/24; for a relay on loopback also N (127.0.0.1 … 127.0.0.N) or "
+     "auto, as many as it takes (auto)",
+     2},
     {0, 0, 0, 0, "Output:", 3},
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},
+    {"record", KEY_RECORD, "FILE", 0,
+     "Write sender, intended and actual time, and size of each envelope sent (a million at most) "
+     "as "
+     "CSV",
+     3},
     {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 3},
     {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 3},
     {"quiet", 'q', 0, 0, "Only errors", 3},
@@ -45,11 +55,20 @@ static const struct argp_option option_table[] = {
 
 static int parse_sources(struct option_parse *p, char *arg)
 {
-    p->o->source_addresses_auto = strcmp(arg, "auto") == 0;
-    if (p->o->source_addresses_auto)
+    struct options *o = p->o;
+    char reason[SOURCE_LIST_REASON_BYTES];
+
+    o->source_addresses = 0;
+    o->sources.count = 0;
+    o->source_addresses_auto = strcmp(arg, "auto") == 0;
+    if (o->source_addresses_auto)
         return 0;
-    return option_parse_count_32(p, "source-addresses", arg, 1, OPTIONS_SOURCES_MAX,
-                                 &p->o->source_addresses);
+    if (arg[strspn(arg, "0123456789")] == '\0')
+        return option_parse_count_32(p, "source-addresses", arg, 1, SOURCE_LIST_MAX,
+                                     &o->source_addresses);
+    if (source_list_parse(&o->sources, arg, reason) < 0)
+        return option_refuse(p, "--source-addresses %s", reason);
+    return 0;
 }
 
 static int parse_ceiling(struct option_parse *p, char *arg)
@@ -101,6 +120,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return parse_sources(p, arg);
     case 'o':
         o->json_file = arg;
+        return 0;
+    case KEY_RECORD:
+        o->record_file = arg;
         return 0;
     case KEY_SERVER_PID:
         err = option_parse_count(p, "server-pid", arg, 1, INT_MAX, &pid);

@@ -25,6 +25,7 @@ struct run {
     struct shard *shards;
     uint32_t shard_count;     // started
     struct schedule schedule; // open loop
+    struct source_list sources;
     struct shard_clock clock;
     struct progress progress;
     sigset_t signals;
@@ -109,13 +110,17 @@ static uint64_t read_server_rss(struct run *r)
     return stat.rss_bytes;
 }
 
-static uint32_t find_sources(const struct options *o, const struct target *t)
+static void find_sources(struct source_list *sources, const struct options *o,
+                         const struct target *t)
 {
-    if (!t->loopback || t->address.ss_family != AF_INET)
-        return 0;
-    if (!o->source_addresses_auto)
-        return o->source_addresses;
-    return (o->connections - 1) / OPTIONS_CONNECTIONS_PER_SOURCE + 1;
+    sources->count = 0;
+    if (o->sources.count > 0)
+        *sources = o->sources;
+    else if (t->loopback && t->address.ss_family == AF_INET)
+        source_list_init_loopback(sources,
+                                  o->source_addresses_auto
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      : o->source_addresses);
 }
 
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
@@ -137,18 +142,20 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->index = i;
         s->first_number = first;
         s->client_count = share * unit;
-        s->source_addresses = find_sources(o, t);
+        s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
         if (err == 0)
+            err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
+        if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
             err = -pthread_getcpuclockid(s->thread, &r->cpu_clocks[r->shard_count++]);
         else
-            tally_free(&s->tally);
+            tally_free(&s->tally), recorder_free(&s->recorder);
     }
     return err;
 }
@@ -341,6 +348,30 @@ static void watch(struct run *r)
         end_window(r, atomic_load(&r->clock.measure_ns));
 }
 
+// What the threads recorded, when they have ended.
+static void write_record(struct run *r)
+{
+    const struct recorder *recorders[OPTIONS_THREADS_MAX];
+    struct outcome *out = r->out;
+    FILE *f;
+
+    if (!r->options->record_file)
+        return;
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        recorders[i] = &r->shards[i].recorder;
+        out->recorded += recorders[i]->count;
+        out->not_recorded += recorders[i]->dropped;
+    }
+    f = fopen(r->options->record_file, "we");
+    if (f)
+        out->record_error =
+            recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
+    if (!f || (fclose(f) != 0 && out->record_error == 0))
+        out->record_error = -errno;
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        recorder_free(&r->shards[i].recorder);
+}
+
 static void collect(struct run *r)
 {
     struct outcome *out = r->out;
@@ -483,6 +514,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         return -ENOMEM;
     }
     init_schedule(&r.schedule, o);
+    find_sources(&r.sources, o, t);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     progress_init(&r.progress, o, clock_now_ns());
@@ -498,6 +530,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         watch(&r);
     }
     collect(&r);
+    write_record(&r);
     progress_finish(&r.progress);
     judge(out);
     free(r.shards);

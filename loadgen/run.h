@@ -41,9 +41,11 @@ struct outcome {
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window
     uint64_t server_rss_before_bytes,
-        server_rss_bytes;        // before the first connection; at the window's end
-    struct series series;        // of the window, each second or longer
-    double coordinator_busy_pct; // its own CPU time in the window: what watching costs
+        server_rss_bytes;            // before the first connection; at the window's end
+    struct series series;            // of the window, each second or longer
+    double coordinator_busy_pct;     // its own CPU time in the window: what watching costs
+    uint64_t recorded, not_recorded; // --record: rows; envelopes for which there was no room
+    int record_error;                // 0, -errno: the file could not be written
     struct threshold_result thresholds[THRESHOLD_LIST_MAX]; // in the options' order
     bool is_aborted;                                        // by a missed objective
     uint32_t aborted_by;

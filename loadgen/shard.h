@@ -18,6 +18,7 @@
 #include "plan.h"
 #include "pool.h"
 #include "pulse.h"
+#include "recorder.h"
 #include "ring.h"
 #include "schedule.h"
 #include "tally.h"
@@ -77,7 +78,7 @@ struct shard {
     pthread_t thread;
     uint32_t index;
     uint32_t first_number, client_count;
-    uint32_t source_addresses;
+    const struct source_list *source_addresses;
     uint64_t run_id;
     // The thread's.
     struct ring ring;
@@ -111,6 +112,7 @@ struct shard {
     char failure_text[SHARD_FAILURE_BYTES];
     char disconnect_text[SHARD_FAILURE_BYTES]; // the first one
     struct tally tally;
+    struct recorder recorder; // --record
     // Shard 0 reads the relay's CPU time at the window's edges.
     uint64_t server_cpu_ns[2];
     int server_error;

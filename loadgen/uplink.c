@@ -296,6 +296,8 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .session = &c->session, .in = ciphertext + 16, .len = payload_bytes, .out = ciphertext};
     u->envelopes[job] = envelope;
     u->mask_keys[job] = key;
+    recorder_push(&s->recorder,
+                  (struct recorder_row){due.intended_ns, u->batch_ns, c->number, payload_bytes});
     if (measured) {
         struct stage_tally *stage = shard_find_stage(s, due.intended_ns);
 

@@ -186,6 +186,8 @@ static int check(struct parse *p)
     const struct capacity_options *c = p->c;
     bool workers = c->sweep.count > 0 && c->sweep.over == SWEEP_WORKERS;
 
+    if (c->run.is_check || c->run.record_file || c->run.ceiling_ns > 0)
+        return refuse(p, "--check, --record and --ceiling belong to a run");
     if (c->run.mode != OPTIONS_TALK)
         return refuse(p, "capacity is measured in --mode talk");
     if (c->run.rate_per_s > 0)
@@ -219,5 +221,8 @@ int capacity_options_parse(struct capacity_options *c, int argc, char **argv,
         return err;
     if (c->has_plan && c->plan.payload_bytes == 0)
         c->plan.payload_bytes = c->run.payload_bytes;
-    return -check(&p);
+    err = check(&p);
+    if (err)
+        options_free(&c->run);
+    return -err;
 }

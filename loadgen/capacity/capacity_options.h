@@ -19,7 +19,8 @@ struct capacity_options {
     struct planner_demand plan;
 };
 
-// Parse and check, as options_parse does. Errors: -EINVAL with one sentence in reason.
+// Parse and check, as options_parse does; options_free(&c->run) when it is no longer used. Errors:
+// -EINVAL with one sentence in reason.
 NODISCARD int capacity_options_parse(struct capacity_options *c, int argc, char **argv,
                                      char reason[OPTIONS_REASON_BYTES]);
 

@@ -195,6 +195,7 @@ def test_nobody_there(capacity):
     (("--slo", "p99<20ms,abort"), "one objective for each --slo"),
     (("--slo", "p99<20ms", "--rate", "100"), "leave --rate and --stage out"),
     (("--slo", "p99<20ms", "-m", "idle"), "--mode talk"),
+    (("--slo", "p99<20ms", "--ceiling"), "belong to a run"),
     (("--slo", "p99<20ms", "--max-rate", "10"), "above --max-rate"),
     (("--slo", "p99.99<20ms", "--start-rate", "100"), "give at least"),
     (("--slo", "p99<20ms", "--precision", "0"), "--precision takes"),
