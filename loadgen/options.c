@@ -2,6 +2,7 @@
 #include "options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <ctype.h>
 #include <errno.h>
 #include <limits.h>
@@ -30,6 +31,7 @@ enum {
     KEY_INSECURE,
     KEY_SERVER_PID,
     KEY_PROGRESS,
+    KEY_GROUP,
 };
 
 static const char doc[] =
@@ -50,6 +52,16 @@ static const char doc[] =
     "      post-quantum key agreement and identities, forward secrecy for each message\n"
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
+    "  sealpost-load ws://127.0.0.1:8080 -c 500 --group chat,share=4 --group "
+    "fan-out,recipients=24\n"
+    "      400 users in pairs, and four who send to 24 others each\n"
+    "\n"
+    "Groups: chat; fan-out (recipients=4); handshake; prekey-drain (prekeys=100); churn "
+    "(online=1s, "
+    "offline=100ms: means); storm (every=2s); slow-reader (read=100000 bytes a second); offline "
+    "(offline=1s, messages=100 in each absence of the closed loop); idle. Each takes share=1, its "
+    "weight when the users are split. A fan-out's round, one envelope for each recipient, is one "
+    "arrival of --rate and one of --in-flight.\n"
     "\n"
     "Exit codes: 0 pass, 1 internal error, 104 bad options, 105 interrupted, 111 envelopes or "
     "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
@@ -58,10 +70,13 @@ static const char doc[] =
 static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "Load:", 1},
     {"mode", 'm', "MODE", 0, "talk (default), handshake or idle", 1},
+    {"group", KEY_GROUP, "GROUP", 0,
+     "Instead of a mode: BEHAVIOUR[,key=value]..., again for each group (see below)", 1},
     {"connections", 'c', "N", 0, "Users, one connection each; talk and handshake pair them (100)",
      1},
     {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 1},
-    {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 1},
+    {"rate", 'r', "R", 0, "Open loop: envelopes (fan-out: rounds) a second over all connections",
+     1},
     {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 1},
     {"payload", 'p', "BYTES", 0, "Plaintext of an envelope, at least 48 (256)", 1},
     {"durable", KEY_DURABLE, 0, 0, "Durable envelopes, acknowledged by the recipient", 1},
@@ -100,7 +115,8 @@ static const struct argp_option option_table[] = {
 struct parse {
     struct options *o;
     char *reason;
-    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
+    bool has_groups, has_mode, has_in_flight, has_rate, has_arrival, has_payload, has_suite,
+        has_session;
 };
 
 PRINTF_LIKE(2, 3) static int refuse(struct parse *p, const char *format, ...)
@@ -217,6 +233,16 @@ static int parse_cryptography(struct parse *p, int key, char *arg)
     }
 }
 
+static int parse_group(struct parse *p, const char *arg)
+{
+    struct options *o = p->o;
+
+    if (o->group_count == GROUPS_MAX)
+        return refuse(p, "%u groups are the most", GROUPS_MAX);
+    static_assert(GROUP_REASON_BYTES <= OPTIONS_REASON_BYTES, "a group's reason fits");
+    return group_parse(&o->groups[o->group_count++], arg, p->reason) < 0 ? EINVAL : 0;
+}
+
 static int parse_load(struct parse *p, int key, char *arg)
 {
     struct options *o = p->o;
@@ -224,6 +250,7 @@ static int parse_load(struct parse *p, int key, char *arg)
 
     switch (key) {
     case 'm':
+        p->has_mode = true;
         err = parse_word(p, "mode", arg, mode_names, COUNT_OF(mode_names), &word);
         o->mode = (enum options_mode)word;
         return err;
@@ -243,6 +270,8 @@ static int parse_load(struct parse *p, int key, char *arg)
         p->has_payload = true;
         return parse_count_32(p, "payload", arg, LEDGER_RECORD_BYTES, OPTIONS_PAYLOAD_MAX_BYTES,
                               &o->payload_bytes);
+    case KEY_GROUP:
+        return parse_group(p, arg);
     case KEY_DURABLE:
         o->durable = true;
         return 0;
@@ -336,11 +365,47 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     return err == ARGP_ERR_UNKNOWN ? parse_rest(p, key, arg) : err;
 }
 
+// Without groups the mode is one; with them they are the mode.
+static int check_groups(struct parse *p)
+{
+    struct options *o = p->o;
+    bool talks = false, shakes_hands = false;
+
+    if (o->group_count == 0) {
+        o->groups[0] = (struct group){.behaviour = o->mode == OPTIONS_TALK        ? GROUP_CHAT
+                                                   : o->mode == OPTIONS_HANDSHAKE ? GROUP_HANDSHAKE
+                                                                                  : GROUP_IDLE,
+                                      .share = 1};
+        o->group_count = 1;
+        return 0;
+    }
+    if (p->has_mode)
+        return refuse(p, "--mode is one behaviour for all and --group several; give one of them");
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        struct group *g = &o->groups[i];
+
+        talks = talks || group_senders(g, group_unit_users(g)) > 0;
+        shakes_hands = shakes_hands || group_is_handshaking(g);
+        if (g->behaviour == GROUP_OFFLINE && g->messages > 0 && p->has_rate)
+            return refuse(p, "--group offline: messages belongs to the closed loop, not to --rate");
+        if (g->behaviour == GROUP_SLOW_READER && o->durable)
+            return refuse(p, "--group slow-reader is about transient envelopes: leave out "
+                             "--durable");
+        if (g->messages == 0)
+            g->messages = GROUP_MESSAGES_DEFAULT;
+    }
+    o->mode = talks ? OPTIONS_TALK : shakes_hands ? OPTIONS_HANDSHAKE : OPTIONS_IDLE;
+    return 0;
+}
+
 static int check_mode(struct parse *p)
 {
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
+    if (!talk && p->has_groups && (p->has_in_flight || p->has_rate || p->has_payload || o->durable))
+        return refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --payload and "
+                         "--durable");
     if (!talk && (p->has_in_flight || p->has_rate || p->has_payload || o->durable))
         return refuse(p, "--in-flight, --rate, --payload and --durable belong to --mode talk");
     if (p->has_in_flight && p->has_rate)
@@ -353,22 +418,27 @@ static int check_mode(struct parse *p)
         return refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return refuse(p, "users talk in pairs: --connections must be even, not %u", o->connections);
-    return 0;
+    return group_split(o->groups, o->group_count, o->connections, p->reason) < 0 ? EINVAL : 0;
 }
 
 static int check(struct parse *p)
 {
     struct options *o = p->o;
-    uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
+    uint32_t units = 0;
     int err;
 
     if (!o->url)
         return refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    err = check_mode(p);
+    p->has_groups = o->group_count > 0;
+    err = check_groups(p);
+    if (!err)
+        err = check_mode(p);
     if (err)
         return err;
+    for (uint32_t i = 0; i < o->group_count; i++)
+        units += group_units(&o->groups[i]);
     if (o->duration_ns == 0)
         return refuse(p, "--duration must be longer than nothing");
     if (o->threads > units)

@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "plan.h"
 #include "sealcrypto.h"
 #include "units.h"
@@ -25,7 +26,10 @@ enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
 struct options {
     const char *url;
-    enum options_mode mode;
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop

@@ -1,14 +1,41 @@
 // Exact measurements of a generator thread: set-up, merge, names. No clock, no I/O.
 #include "tally.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
-int tally_init(struct tally *t)
+static int init_group(struct tally_group *g)
 {
     int err = 0;
 
+#define X(name) err = err ? err : hist_init(&g->name);
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+    return err;
+}
+
+static void merge_group(struct tally_group *into, const struct tally_group *from)
+{
+#define X(name) hist_merge(&into->name, &from->name);
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+#define X(name) into->name += from->name;
+    TALLY_GROUP_COUNTS(X)
+#undef X
+    if (from->storms > into->storms)
+        into->storms = from->storms;
+}
+
+int tally_init(struct tally *t, uint32_t group_count)
+{
+    int err = 0;
+
+    assert(group_count <= GROUPS_MAX);
     memset(t, 0, sizeof *t);
+    t->group_count = group_count;
+    for (uint32_t i = 0; i < group_count && err == 0; i++)
+        err = init_group(&t->groups[i]);
 #define X(name) err = err ? err : hist_init(&t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
@@ -19,6 +46,11 @@ int tally_init(struct tally *t)
 
 void tally_free(struct tally *t)
 {
+    for (uint32_t i = 0; i < t->group_count; i++) {
+#define X(name) hist_free(&t->groups[i].name);
+        TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+    }
 #define X(name) hist_free(&t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
@@ -26,6 +58,9 @@ void tally_free(struct tally *t)
 
 void tally_merge(struct tally *into, const struct tally *from)
 {
+    assert(into->group_count == from->group_count);
+    for (uint32_t i = 0; i < from->group_count; i++)
+        merge_group(&into->groups[i], &from->groups[i]);
 #define X(name) hist_merge(&into->name, &from->name);
     TALLY_HISTOGRAMS(X)
 #undef X

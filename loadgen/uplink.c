@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "reader.h"
 #include "sealcrypto.h"
 #include "shard.h"
+#include "travel.h"
 #include "user_control.h"
 
 #define ENVELOPE_AT_KIND 1u
@@ -96,18 +98,48 @@ bool uplink_push_due(struct shard *s, struct client *c, uint64_t intended_ns, ui
         return false;
     c->due[(c->due_head + c->due_count++) & c->due_mask] =
         (struct client_due){intended_ns, noticed_ns};
-    s->due_pending++;
+    s->due_pending += c->dialog_count;
     uplink_mark_ready(s, c);
     return true;
 }
 
+// Envelopes that wait on c: one for each dialog of each due, less those of the first that are gone.
+static uint32_t count_due(const struct client *c)
+{
+    return c->due_count * c->dialog_count - c->due_dialog;
+}
+
 uint32_t uplink_drop_due(struct shard *s, struct client *c)
 {
-    uint32_t dropped = c->due_count;
+    uint32_t dropped = count_due(c);
 
     s->due_pending -= dropped;
-    c->due_count = 0;
+    c->due_count = c->due_dialog = 0;
     return dropped;
+}
+
+// Several dialogs: is this the last envelope of its round? One that was lost never comes; its
+// round's place is taken when the ring comes round.
+static bool complete_round(struct client *c, uint64_t sequence)
+{
+    struct client_round *r = &c->rounds[sequence & c->due_mask];
+
+    return r->sequence == sequence && r->missing > 0 && --r->missing == 0;
+}
+
+void uplink_push_next(struct shard *s, struct client *c, uint64_t sequence, uint64_t now_ns,
+                      bool was_refused)
+{
+    if (c->dialog_count > 1 && !complete_round(c, sequence))
+        return;
+    if (was_refused && c->group->behaviour == GROUP_OFFLINE)
+        travel_on_taken(s, c);
+    if (!c->is_talking || now_ns >= s->end_ns || s->phase > SHARD_MEASURE)
+        return;
+    if (was_refused && c->group->behaviour == GROUP_SLOW_READER)
+        reader_rest(s, c);
+    else if (!uplink_push_due(s, c, now_ns, now_ns))
+        client_close(s, c, "the relay answered an envelope twice");
 }
 
 // Room for `len` bytes at the end of a chunk, NULL (and the client closed) when there is none.
@@ -178,19 +210,20 @@ void uplink_push_ack(struct shard *s, struct client *c, const uint8_t message_id
     uplink_mark_ready(s, c);
 }
 
-void uplink_push_envelope(struct shard *s, struct client *c, uint8_t kind,
+void uplink_push_envelope(struct shard *s, struct dialog *d, uint8_t kind,
                           const uint8_t *ciphertext, size_t len)
 {
     uint8_t envelope[WIRE_HEADER_BYTES + HANDSHAKE_INITIAL_MAX_BYTES];
 
     assert(len <= HANDSHAKE_INITIAL_MAX_BYTES);
-    memcpy(envelope, c->header, WIRE_HEADER_BYTES);
+    memcpy(envelope, d->header, WIRE_HEADER_BYTES);
     envelope[ENVELOPE_AT_KIND] = kind;
     envelope[ENVELOPE_AT_FLAGS] = 0;
     store_be32(envelope + ENVELOPE_AT_LENGTH, (uint32_t)len);
-    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, c->next_message_id++);
+    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER,
+               DIALOG_HANDSHAKE_MESSAGE | d->message_base | d->next_handshake_message++);
     memcpy(envelope + WIRE_HEADER_BYTES, ciphertext, len);
-    uplink_push_frame(s, c, WS_BINARY, envelope, WIRE_HEADER_BYTES + len);
+    uplink_push_frame(s, d->owner, WS_BINARY, envelope, WIRE_HEADER_BYTES + len);
 }
 
 static void write_acks(struct shard *s, struct client *c)
@@ -216,33 +249,54 @@ static bool is_measured(const struct shard *s, uint64_t intended_ns)
     return intended_ns >= s->measure_ns && intended_ns < s->end_ns;
 }
 
+// The dialog whose envelope is next, and with its last dialog the first due is done.
+static struct dialog *take_due(struct shard *s, struct client *c, struct client_due *due)
+{
+    struct dialog *d = c->dialogs;
+
+    *due = c->due[c->due_head & c->due_mask];
+    if (c->dialog_count > 1) {
+        d += c->due_dialog;
+        if (c->due_dialog == 0 && !shard_is_open_loop(s))
+            c->rounds[d->next_sequence & c->due_mask] =
+                (struct client_round){d->next_sequence, c->dialog_count};
+        if (++c->due_dialog < c->dialog_count)
+            return d;
+        c->due_dialog = 0;
+    }
+    c->due_head++;
+    c->due_count--;
+    return d;
+}
+
 // One session message, unsealed, at `at`; its seal job.
 static void build_frame(struct shard *s, struct client *c, uint8_t *at)
 {
     struct uplink *u = &s->uplink;
-    struct client_due due = c->due[c->due_head++ & c->due_mask];
+    struct client_due due;
+    struct dialog *d = take_due(s, c, &due);
     bool measured = is_measured(s, due.intended_ns);
     uint8_t *envelope = at + u->frame_header_len, *ciphertext = envelope + WIRE_HEADER_BYTES;
     uint32_t key = take_mask_key(s), job = u->job_count++;
     struct ledger_record record = {
         .run_id = s->run_id,
         .sender = c->number,
-        .receiver = c->partner->number,
-        .sequence = c->next_sequence++,
+        .receiver = d->partner->number,
+        .sequence = d->next_sequence++,
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
     };
 
-    c->due_count--;
+    c->tally->sent++;
     memcpy(at, u->frame_header, u->frame_header_len);
     memcpy(envelope - sizeof key, &key, sizeof key);
-    memcpy(envelope, c->header, WIRE_HEADER_BYTES);
-    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, c->next_message_id++);
+    memcpy(envelope, d->header, WIRE_HEADER_BYTES);
+    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, d->message_base | record.sequence);
     ledger_encode_record(ciphertext + 16, &record);
     memcpy(ciphertext + 16 + LEDGER_RECORD_BYTES, u->filler,
            s->options->payload_bytes - LEDGER_RECORD_BYTES);
-    u->jobs[job] = (struct sp_session_job){.session = &c->session,
+    u->jobs[job] = (struct sp_session_job){.session = &d->session,
                                            .in = ciphertext + 16,
                                            .len = s->options->payload_bytes,
                                            .out = ciphertext};
@@ -260,7 +314,7 @@ static void build_frame(struct shard *s, struct client *c, uint8_t *at)
 static bool build_piece(struct shard *s, struct client *c)
 {
     struct uplink *u = &s->uplink;
-    uint32_t frames = c->due_count < u->piece_frames ? c->due_count : u->piece_frames;
+    uint32_t due = count_due(c), frames = due < u->piece_frames ? due : u->piece_frames;
     struct uplink_piece piece = {.client = c};
     size_t plain_len, room;
     uint8_t *at;
@@ -332,7 +386,7 @@ static void submit(struct shard *s, struct uplink_piece *piece)
             client_close(s, c, "TLS failed");
         piece->len = (uint32_t)out.len;
     }
-    if (c->state == CLIENT_CLOSED) {
+    if (client_is_gone(c)) {
         arena_put(&s->arena, piece->segment);
         return;
     }
@@ -340,7 +394,7 @@ static void submit(struct shard *s, struct uplink_piece *piece)
     // The kernel goes on by itself when the socket takes only a part.
     io_uring_prep_send(sqe, (int)c->slot, piece->bytes, piece->len, MSG_WAITALL | MSG_NOSIGNAL);
     sqe->flags |= IOSQE_FIXED_FILE;
-    sqe->user_data = ring_tag(SHARD_OP_SEND, 0, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_SEND, c->generation, c->slot);
     c->is_sending = true;
     c->send_segment = piece->segment;
     c->send_len = piece->len;
@@ -382,7 +436,7 @@ void uplink_flush(struct shard *s)
     for (; at < u->ready_count; at++) {
         struct client *c = u->ready[at];
 
-        if (c->state == CLIENT_CLOSED || c->is_sending || !has_something(c)) {
+        if (client_is_gone(c) || c->is_sending || !has_something(c)) {
             c->is_ready = false;
             continue;
         }
@@ -401,7 +455,7 @@ void uplink_on_sent(struct shard *s, struct client *c, int result)
 {
     c->is_sending = false;
     arena_put(&s->arena, c->send_segment);
-    if (c->state == CLIENT_CLOSED)
+    if (client_is_gone(c))
         return;
     if (result < 0 || (uint32_t)result != c->send_len)
         client_close(s, c, result < 0 ? strerror(-result) : "a send was cut short");

@@ -33,6 +33,9 @@ target_link_libraries(fuzz_ws_decode_header PRIVATE ${WSLAY_LIBRARY})
 sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
 
+sealpost_fuzzer(group_parse loadgen/group.c)
+target_include_directories(fuzz_group_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+
 # It includes common/tls.c.
 sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
