@@ -127,7 +127,8 @@ Test(handshake, on_refused_makes_room_for_the_next)
             hand_out(&users[ALICE], &bundle);
             take_envelope(&users[ALICE], WIRE_KIND_INITIAL, initial);
         }
-        handshake_on_refused(&s, &users[i == 1 ? ALICE : BOB].dialog); // the initial message, an answer
+        handshake_on_refused(&s,
+                             &users[i == 1 ? ALICE : BOB].dialog); // the initial message, an answer
         expect_asked(&users[ALICE]);
         expect_counts(0, i, 0);
     }
