@@ -16,7 +16,7 @@
 #define QUIET_OFFLINE_NS (10 * NS_PER_S)
 // After a connection that failed on the way back.
 #define RETRY_NS (100 * NS_PER_MS)
-#define TRIES_MAX 50u
+#define TRIES_MAX 30u
 // Of its mean: what an exponential time may last at most.
 #define EXPONENTIAL_MAX 20.0
 
