@@ -15,6 +15,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "dialog.h"
 #include "group.h"
 #include "http_upgrade.h"
@@ -86,8 +87,9 @@ struct client {
     struct tally_group *tally; // its group's
     struct client_due *due;    // ring
     uint32_t due_head, due_count, due_mask;
-    uint32_t due_dialog;  // of the first one due: the dialog whose envelope is next
-    struct dialog dialog; // the only one of most
+    uint32_t due_dialog;       // of the first one due: the dialog whose envelope is next
+    struct budget_trail trail; // of its sends
+    struct dialog dialog;      // the only one of most
     // What some messages touch.
     struct client_bytes carry;   // an incoming frame that is not whole yet
     uint64_t carry_need;         // its length, 0 while its header is not whole

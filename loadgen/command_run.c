@@ -7,9 +7,11 @@
 #include "command.h"
 #include "cpu.h"
 #include "options.h"
+#include "outputs.h"
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
+#include "summary.h"
 #include "target.h"
 #include "tls.h"
 
@@ -75,11 +77,23 @@ static bool check_server(const struct options *o)
     return err == 0;
 }
 
+// A run of an hour must not end with a file that could not be opened at its beginning.
+static bool check_record(const struct options *o)
+{
+    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+
+    if (o->record_file && !f)
+        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
+    if (f)
+        fclose(f);
+    return f || !o->record_file;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
+    if (!check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -96,6 +110,7 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
 {
     char reason[TLS_REASON_BYTES];
     struct tls_context *tls = NULL;
+    struct ceiling ceiling = {0};
     struct outcome out;
     enum exit_code code = EXIT_CODE_INTERNAL;
     int err;
@@ -107,18 +122,32 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
             return EXIT_CODE_BAD_OPTIONS;
         }
     }
+    if (o->ceiling_ns > 0)
+        ceiling_measure(&ceiling, o);
+    if (ceiling.interrupted) {
+        fputs("sealpost-load: interrupted while the ceiling was measured\n", stderr);
+        code = EXIT_CODE_INTERRUPTED;
+        goto cleanup;
+    }
     if (run_load(&out, o, t, tls) < 0) {
         fputs("sealpost-load: out of memory\n", stderr);
         goto cleanup;
     }
+    run_set_ceiling(&out, &ceiling);
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
-        report_print_summary(
-            &out,
-            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
+        summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
+                                ? stderr
+                                : stdout);
     err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
     if (err < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
+        code = EXIT_CODE_INTERNAL;
+    }
+    if (!outputs_write(&out))
+        code = EXIT_CODE_INTERNAL;
+    if (out.record_error < 0) {
+        fprintf(stderr, "sealpost-load: %s: %s\n", o->record_file, strerror(-out.record_error));
         code = EXIT_CODE_INTERNAL;
     }
     run_free(&out);

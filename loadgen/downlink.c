@@ -30,28 +30,61 @@ void downlink_free(struct shard *s)
     free(s->downlink.plain);
 }
 
-// What waits in a mailbox waits on purpose: such a latency is its group's alone.
-static void measure(struct shard *s, const struct client *c, const struct ledger_record *record,
-                    uint64_t received_ns)
+static void measure_parts(struct tally *t, struct budget_trail *trail, uint32_t number,
+                          struct budget_times *times)
 {
+    budget_find_send(trail, number, times);
+    budget_add(&t->budget, times);
+    hist_record(&t->response, times->opened_ns - times->intended_ns);
+    hist_record(&t->uncorrected, times->opened_ns - times->sent_ns);
+    hist_record(&t->open, times->opened_ns - times->received_ns);
+    if (times->sealed_ns == 0)
+        return;
+    hist_record(&t->seal, times->sealed_ns - times->sent_ns);
+    hist_record(&t->socket_queue, times->taken_ns - times->sealed_ns);
+    hist_record(&t->server_network, times->received_ns - times->taken_ns);
+}
+
+// The running count of the sender's envelopes, over all its dialogs: it sends a round to each of
+// them in turn.
+static uint32_t number_of(const struct dialog *d, uint64_t sequence)
+{
+    return (uint32_t)(sequence * d->partner->dialog_count + dialog_index(d->peer));
+}
+
+// What waits in a mailbox waits on purpose: such a latency is its group's alone.
+static void measure(struct shard *s, struct dialog *d, const struct ledger_record *record,
+                    uint64_t opened_ns)
+{
+    struct client *c = d->owner;
     struct tally *t = &s->tally;
-    bool is_offline = c->group->behaviour == GROUP_OFFLINE;
+    struct budget_times times = {.intended_ns = record->intended_ns,
+                                 .noticed_ns = ledger_noticed_ns(record),
+                                 .sent_ns = record->sent_ns,
+                                 .received_ns = s->now_ns,
+                                 .opened_ns = opened_ns};
+    bool is_offline = group_is_offline(c->group);
 
     c->tally->received++;
-    if (received_ns >= s->measure_ns && received_ns < s->end_ns) {
+    if (opened_ns >= s->measure_ns && opened_ns < s->end_ns) {
         t->delivered++;
         c->tally->delivered++;
     }
     if (!is_offline)
-        pulse_record(&s->pulse, received_ns - record->intended_ns);
+        pulse_record(&s->pulse, opened_ns - record->intended_ns);
     if (!(record->flags & LEDGER_FLAG_MEASURED))
         return;
-    if (!is_offline) {
-        hist_record(&t->response, received_ns - record->intended_ns);
-        hist_record(&t->uncorrected, received_ns - record->sent_ns);
-    }
+    struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
+
+    if (stage)
+        stage->delivered++;
     if (is_offline || s->options->group_count > 1)
-        hist_record(&c->tally->response, received_ns - record->intended_ns);
+        hist_record(&c->tally->response, opened_ns - record->intended_ns);
+    if (is_offline)
+        return;
+    measure_parts(t, &d->partner->trail, number_of(d, record->sequence), &times);
+    if (stage)
+        hist_record(&stage->response, opened_ns - record->intended_ns);
 }
 
 // A job that did not open: which fault is it?
@@ -66,7 +99,7 @@ static void count_unopened(struct shard *s, int result)
 
 // Returns whether a new envelope of the other end's was delivered.
 static bool deliver(struct shard *s, struct dialog *d, const struct sp_session_job *job,
-                    uint64_t received_ns)
+                    uint64_t opened_ns)
 {
     struct client *c = d->owner;
     struct ledger_record record;
@@ -79,19 +112,19 @@ static bool deliver(struct shard *s, struct dialog *d, const struct sp_session_j
     }
     ledger_decode_record(&record, job->out);
     result = ledger_check(&d->flow, &s->tally.ledger, &record, s->run_id, d->partner->number,
-                          c->number, received_ns >= s->end_ns);
+                          c->number, opened_ns >= s->end_ns);
     if (result != LEDGER_IN_ORDER)
         pulse_add(&s->pulse.faults, 1);
     if (result != LEDGER_IN_ORDER && result != LEDGER_REORDERED)
         return false;
     if (record.flags & LEDGER_FLAG_HANDSHAKE) {
-        handshake_on_answer(s, d, received_ns);
+        handshake_on_answer(s, d, opened_ns);
         return false;
     }
     d->received++;
-    measure(s, c, &record, received_ns);
+    measure(s, d, &record, opened_ns);
     if (!shard_is_open_loop(s))
-        uplink_push_next(s, d->partner, record.sequence, received_ns, false);
+        uplink_push_next(s, d->partner, record.sequence, opened_ns, false);
     return true;
 }
 
@@ -99,19 +132,17 @@ static void open_batch(struct shard *s)
 {
     struct downlink *d = &s->downlink;
     uint32_t count = d->job_count, delivered = 0;
-    uint64_t received_ns, share_ns;
+    uint64_t began_ns, opened_ns;
 
     if (count == 0)
         return;
-    received_ns = clock_now_ns();
+    began_ns = clock_now_ns();
     sp_session_open_batch(d->jobs, count);
-    share_ns = (clock_now_ns() - received_ns) / count;
+    opened_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++)
-        delivered += deliver(s, d->dialogs[i], &d->jobs[i], received_ns);
-    if (s->phase == SHARD_MEASURE) {
-        for (uint32_t i = 0; i < count; i++)
-            hist_record(&s->tally.open, share_ns);
-    }
+        delivered += deliver(s, d->dialogs[i], &d->jobs[i], opened_ns);
+    if (s->phase == SHARD_MEASURE)
+        hist_record_many(&s->tally.open_cost, (opened_ns - began_ns) / count, count);
     pulse_add(&s->pulse.delivered, delivered);
     d->job_count = 0;
 }

@@ -136,14 +136,12 @@ static void mark_edge(struct shard *s, int edge)
 static void begin_schedule(struct shard *s)
 {
     const struct options *o = s->options;
-    uint32_t senders = 0; // of all threads
+    struct plan_slots slots = population_slots(o, s->index);
 
-    for (uint32_t i = 0; i < o->group_count; i++)
-        senders += group_senders(&o->groups[i], o->groups[i].users);
+    assert(slots.senders == s->sender_count);
     // A slack of 50 µs would be schedule lag.
     prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
-    plan_init(&s->plan, o->arrival, o->rate_per_s * s->sender_count / senders, s->sender_count,
-              o->seed, s->index, o->threads);
+    plan_init(&s->plan, s->schedule, o->arrival, &slots, o->seed);
 }
 
 static void begin_load(struct shard *s)
@@ -373,8 +371,14 @@ static void pace(struct shard *s)
             continue;
         }
         if (intended_ns >= s->measure_ns) {
+            struct stage_tally *stage = shard_find_stage(s, intended_ns);
+
             s->tally.scheduled += c->dialog_count;
             hist_record(&s->tally.schedule_lag, s->now_ns - intended_ns);
+            if (stage) {
+                stage->offered += c->dialog_count;
+                hist_record(&stage->schedule_lag, s->now_ns - intended_ns);
+            }
         }
         // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
         // not take what is there already.
@@ -463,7 +467,10 @@ static void turn(struct shard *s)
     open_some(s);
     uplink_flush(s);
     rearm(s);
+    atomic_store_explicit(&s->pulse.waiting, s->due_pending, memory_order_relaxed);
     over_ns = clock_now_ns();
+    if (s->phase == SHARD_MEASURE)
+        hist_record(&s->tally.turn, over_ns - s->now_ns);
     if (s->phase == SHARD_MEASURE && over_ns - s->now_ns > STALL_NS) {
         s->tally.stalls++;
         s->tally.stalled_ns += over_ns - s->now_ns;

@@ -13,6 +13,9 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", command_run},
+    {"report", command_report},
+    {"compare", command_compare},
+    {"export", command_export},
 };
 
 bool command_prepare(void)

@@ -17,10 +17,45 @@ static uint32_t power_of_two_from(uint32_t n)
     return p;
 }
 
+// Of a thread.
+static uint32_t count_senders(const struct options *o, uint32_t thread)
+{
+    uint32_t users[GROUPS_MAX], senders = 0;
+
+    group_deal(o->groups, o->group_count, thread, o->threads, users);
+    for (uint32_t i = 0; i < o->group_count; i++)
+        senders += group_senders(&o->groups[i], users[i]);
+    return senders;
+}
+
+struct plan_slots population_slots(const struct options *o, uint32_t thread)
+{
+    struct plan_slots slots = {.part = thread, .parts = o->threads, .base = UINT32_MAX};
+
+    for (uint32_t i = 0; i < o->threads; i++) {
+        uint32_t senders = count_senders(o, i);
+
+        slots.total += senders;
+        if (senders < slots.base)
+            slots.base = senders;
+        if (i == thread)
+            slots.senders = senders;
+    }
+    for (uint32_t i = 0; i < thread; i++)
+        slots.extra_before += count_senders(o, i) - slots.base;
+    return slots;
+}
+
 // Envelopes or rounds that can wait on a sender.
 static uint32_t due_depth(const struct shard *s)
 {
     return shard_is_open_loop(s) ? SHARD_BACKLOG : power_of_two_from(s->options->in_flight);
+}
+
+// Sends of a sender that the budget remembers.
+static uint32_t trail_depth(const struct shard *s)
+{
+    return budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
 }
 
 static int allocate(struct shard *s)
@@ -43,9 +78,12 @@ static int allocate(struct shard *s)
     s->senders = calloc(senders + 1, sizeof(*s->senders));
     s->dialogs = calloc(dialogs + 1, sizeof *s->dialogs);
     s->due_slab = calloc((size_t)senders * depth + 1, sizeof *s->due_slab);
+    s->trail_slab = calloc((size_t)senders * trail_depth(s) + 1, sizeof *s->trail_slab);
     s->rounds = calloc((size_t)broadcasters * depth + 1, sizeof *s->rounds);
-    return s->clients && s->rearm && s->senders && s->dialogs && s->due_slab && s->rounds ? 0
-                                                                                          : -ENOMEM;
+    return s->clients && s->rearm && s->senders && s->dialogs && s->due_slab && s->trail_slab &&
+                   s->rounds
+               ? 0
+               : -ENOMEM;
 }
 
 static void add_sender(struct shard *s, struct client *c)
@@ -54,6 +92,8 @@ static void add_sender(struct shard *s, struct client *c)
 
     c->due = s->due_slab + (size_t)s->sender_count * depth;
     c->due_mask = depth - 1;
+    budget_init_trail(&c->trail, s->trail_slab + (size_t)s->sender_count * trail_depth(s),
+                      trail_depth(s));
     s->senders[s->sender_count++] = c;
 }
 
@@ -108,6 +148,7 @@ int population_init(struct shard *s)
             c->slot = slot;
             c->group = g;
             c->tally = &s->tally.groups[i];
+            budget_init_trail(&c->trail, NULL, 1); // who sends gets a longer one
             timer_init(&c->timer);
         }
         for (uint32_t n = 0; n < s->group_users[i] && unit > 1; n += unit)
@@ -120,6 +161,7 @@ int population_init(struct shard *s)
 void population_free(struct shard *s)
 {
     free(s->rounds);
+    free(s->trail_slab);
     free(s->due_slab);
     free(s->dialogs);
     free(s->senders);

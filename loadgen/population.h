@@ -3,12 +3,16 @@
 #ifndef SEALPOST_POPULATION_H
 #define SEALPOST_POPULATION_H
 
+#include "plan.h"
 #include "units.h"
 
+struct options;
 struct shard;
 
 // From the shard's group_users. Errors: -ENOMEM.
 NODISCARD int population_init(struct shard *s);
 void population_free(struct shard *s);
+// The places of a thread's senders among those of all threads.
+struct plan_slots population_slots(const struct options *o, uint32_t thread);
 
 #endif

@@ -27,20 +27,34 @@ static void merge_group(struct tally_group *into, const struct tally_group *from
         into->storms = from->storms;
 }
 
-int tally_init(struct tally *t, uint32_t group_count)
+int tally_init(struct tally *t)
 {
     int err = 0;
 
-    assert(group_count <= GROUPS_MAX);
     memset(t, 0, sizeof *t);
-    t->group_count = group_count;
-    for (uint32_t i = 0; i < group_count && err == 0; i++)
-        err = init_group(&t->groups[i]);
 #define X(name) err = err ? err : hist_init(&t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
     if (err)
         tally_free(t);
+    return err;
+}
+
+int tally_add_stages(struct tally *t, uint32_t count)
+{
+    assert(!t->stages);
+    t->stage_count = count;
+    return stage_tally_create(&t->stages, count);
+}
+
+int tally_add_groups(struct tally *t, uint32_t count)
+{
+    int err = 0;
+
+    assert(t->group_count == 0 && count <= GROUPS_MAX);
+    t->group_count = count;
+    for (uint32_t i = 0; i < count && err == 0; i++)
+        err = init_group(&t->groups[i]);
     return err;
 }
 
@@ -51,6 +65,10 @@ void tally_free(struct tally *t)
         TALLY_GROUP_HISTOGRAMS(X)
 #undef X
     }
+    t->group_count = 0;
+    stage_tally_destroy(t->stages, t->stage_count);
+    t->stages = NULL;
+    t->stage_count = 0;
 #define X(name) hist_free(&t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
@@ -64,7 +82,10 @@ void tally_merge(struct tally *into, const struct tally *from)
 #define X(name) hist_merge(&into->name, &from->name);
     TALLY_HISTOGRAMS(X)
 #undef X
+    assert(into->stage_count == from->stage_count);
+    stage_tally_merge(into->stages, from->stages, into->stage_count);
     ledger_add(&into->ledger, &from->ledger);
+    budget_merge(&into->budget, &from->budget);
     for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
         into->refused[i] += from->refused[i];
     into->delivered += from->delivered;

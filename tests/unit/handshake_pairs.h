@@ -74,7 +74,8 @@ static inline void start_pairs(enum sp_suite suite, bool is_hybrid, enum sp_sess
     cr_assert_eq(ring_init(&s.ring, 64, 2 * pairs), 0);
     cr_assert_eq(bufring_init(&s.receive_buffers, &s.ring, 1, 4, BUFFER_BYTES), 0);
     cr_assert_eq(pool_init(&s.chunks, SHARD_POST_QUANTUM_CHUNK_BYTES, 4 * pairs), 0);
-    cr_assert_eq(tally_init(&s.tally, 1), 0);
+    cr_assert_eq(tally_init(&s.tally), 0);
+    cr_assert_eq(tally_add_groups(&s.tally, 1), 0);
     cr_assert_eq(downlink_init(&s), 0);
     cr_assert_eq(handshake_init(&s), 0);
     cr_assert_eq(uplink_init(&s), 0);

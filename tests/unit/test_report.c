@@ -33,7 +33,9 @@ static void setup(void)
         .session = SP_SESSION_RATCHET};
     t = (struct target){.loopback = true};
     out = (struct outcome){.options = &o, .target = &t, .has_begun = true};
-    cr_assert_eq(tally_init(&out.tally, 2), 0);
+    cr_assert_eq(tally_init(&out.tally), 0);
+    cr_assert_eq(tally_add_groups(&out.tally, 2), 0);
+    cr_assert_eq(series_init(&out.series), 0);
     out.tally.window_ns = 2 * NS_PER_S;
 }
 
@@ -113,7 +115,12 @@ Test(report, format_json_has_every_member)
         "/latency_us/schedule_lag/p99",
         "/latency_us/send_queue/p99_9",
         "/latency_us/seal/p99_99",
+        "/latency_us/socket_queue/p50",
+        "/latency_us/server_network/p99",
         "/latency_us/open/mean",
+        "/latency_us/seal_cost/mean",
+        "/latency_us/open_cost/mean",
+        "/latency_us/turn/max",
         "/latency_us/tls_handshake/max",
         "/latency_us/handshake/count",
         "/latency_us/initiate/p50",
@@ -129,9 +136,27 @@ Test(report, format_json_has_every_member)
         "/groups/1/latency_us/reconnect/p50",
         "/groups/1/latency_us/recovery/max",
         "/groups/1/latency_us/drain/count",
+        "/budget/count",
+        "/budget/unattributed_count",
+        "/budget/response_us",
+        "/budget/schedule_lag_us",
+        "/budget/send_queue_us",
+        "/budget/seal_us",
+        "/budget/socket_queue_us",
+        "/budget/server_network_us",
+        "/budget/open_us",
+        "/budget/unattributed_us",
+        "/latency_us/response/curve",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
+        "/generator/throttled_ms",
+        "/generator/backlog",
+        "/generator/ceiling_per_s",
+        "/generator/achieved_of_ceiling",
+        "/generator/ceiling_connections",
+        "/generator/ceiling_reason",
+        "/generator/coordinator_busy_pct",
         "/server",
         "/intervals",
         "/exit_code",
@@ -156,6 +181,91 @@ Test(report, format_json_percentiles_need_samples)
     cr_assert_float_eq(yyjson_get_real(at("/latency_us/response/max")), 1000, 0.001);
     cr_assert(yyjson_is_null(at("/latency_us/open/p50")), "no samples, no figure");
     cr_assert(yyjson_is_null(at("/latency_us/open/max")));
+}
+
+Test(report, format_json_budget_adds_up)
+{
+    struct budget_times times = {0, 1000, 3000, 6000, 10000, 15000, 21000};
+
+    budget_add(&out.tally.budget, &times);
+    times.sealed_ns = 0;
+    budget_add(&out.tally.budget, &times);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/budget/response_us")), 21, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/schedule_lag_us")), 1, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/server_network_us")), 2.5, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/unattributed_us")), 6, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/budget/unattributed_count")), 1);
+}
+
+Test(report, format_json_curve_ends_where_samples_do)
+{
+    yyjson_val *curve, *last;
+
+    for (uint64_t n = 1; n <= 1000; n++)
+        hist_record(&out.tally.response, n * 1000);
+    format();
+    curve = at("/latency_us/response/curve");
+    last = yyjson_arr_get_last(curve);
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get_first(yyjson_arr_get_first(curve))), 0, 1e-9);
+    // 98.958 is the last step with ten of a thousand beyond it.
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get(last, 0)), 98.958333, 1e-5);
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get(last, 1)), 990, 1);
+    cr_assert_eq(yyjson_arr_size(at("/latency_us/open/curve")), 0);
+}
+
+Test(report, format_json_intervals)
+{
+    struct series_mark from = {.pulse.at_ns = NS_PER_S, .has_server = true}, to = from;
+
+    to.pulse.at_ns += 2 * NS_PER_S;
+    to.pulse.sent = 110;
+    to.pulse.delivered = 100;
+    to.pulse.refused = 3;
+    to.pulse.faults = 1;
+    to.pulse.buckets[pulse_bucket(50 * NS_PER_US)] = 100;
+    to.server_cpu_ns = NS_PER_S;
+    to.busy_ns = NS_PER_S;
+    series_add(&out.series, NS_PER_S, &from, &to);
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/intervals")), 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/at_s")), 0, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/length_s")), 2, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/per_s")), 50, 1e-9);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/sent")), 110);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/delivered")), 100);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/refused")), 3);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/faults")), 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/p90_us")), 50, 4);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/max_us")), 50, 4);
+    cr_assert(yyjson_is_null(at("/intervals/0/p99_9_us")), "100 samples tell nothing of it");
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_busy_pct")), 50, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_cpu_ns_per_op")), 1e7, 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/generator_busy_pct")), 25, 1e-9);
+}
+
+Test(report, format_json_ceiling)
+{
+    struct ceiling c = {.per_s = 10000, .connections = 4};
+
+    out.tally.delivered = 10000; // in two seconds
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/generator/ceiling_per_s")), 10000, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/generator/achieved_of_ceiling")), 0.5, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/generator/ceiling_connections")), 4);
+    cr_assert(yyjson_is_null(at("/generator/ceiling_reason")));
+}
+
+Test(report, format_json_ceiling_limits)
+{
+    struct ceiling c = {.per_s = 5000, .connections = 4};
+
+    out.tally.delivered = 9500;
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_str_eq(yyjson_get_str(at("/generator/verdict")), "limited");
+    cr_assert_eq(yyjson_get_int(at("/exit_code")), EXIT_CODE_LIMITED);
 }
 
 Test(report, format_json_rates_are_of_the_window)
@@ -205,36 +315,7 @@ Test(report, format_json_nothing_measured)
     cr_assert_eq(yyjson_get_int(at("/exit_code")), 113);
 }
 
-static void summarise(char *text, size_t cap)
-{
-    FILE *f = fmemopen(text, cap, "w");
-
-    cr_assert_not_null(f);
-    report_print_summary(&out, f);
-    fclose(f);
-}
-
-Test(report, print_summary_names_the_cryptography)
-{
-    char text[4096], line[128];
-
-    o.mode = OPTIONS_HANDSHAKE;
-    out.tally.handshakes_with_last_resort = 3;
-    snprintf(line, sizeof line, "  cryptography   %s; suite pqxdh, auth hybrid, session ratchet\n",
-             sp_tier());
-    summarise(text, sizeof text);
-    cr_assert(strstr(text, line), "'%s'", text);
-    cr_assert(strstr(text, "3 with the last-resort KEM prekey"), "'%s'", text);
-    o.suite = SP_SUITE_X3DH;
-    o.is_hybrid = false;
-    o.session = SP_SESSION_COUNTER;
-    snprintf(line, sizeof line, "  cryptography   %s\n", sp_tier());
-    summarise(text, sizeof text);
-    cr_assert(strstr(text, line), "'%s'", text);
-    cr_assert_null(strstr(text, "last-resort"), "'%s'", text);
-}
-
-Test(report, write_json_and_summary)
+Test(report, write_json)
 {
     char name[] = "/tmp/sealpost-report-XXXXXX", line[64] = "";
     int fd = mkstemp(name);
@@ -248,9 +329,5 @@ Test(report, write_json_and_summary)
     cr_assert_str_eq(line, "{\n");
     fclose(f);
     cr_assert_eq(report_write_json(&out, 2, argv, "/no/such/directory/x"), -ENOENT);
-    f = fopen(name, "w");
-    report_print_summary(&out, f);
-    cr_assert_gt(ftell(f), 100);
-    fclose(f);
     unlink(name);
 }

@@ -7,8 +7,10 @@ static struct tally a, sum;
 
 static void setup(void)
 {
-    cr_assert_eq(tally_init(&a, 2), 0);
-    cr_assert_eq(tally_init(&sum, 2), 0);
+    cr_assert_eq(tally_init(&a), 0);
+    cr_assert_eq(tally_add_groups(&a, 2), 0);
+    cr_assert_eq(tally_init(&sum), 0);
+    cr_assert_eq(tally_add_groups(&sum, 2), 0);
 }
 
 static void teardown(void)
