@@ -106,6 +106,7 @@ void judgement_make(struct outcome *out)
     struct exit_causes causes = {
         .internal =
             out->failure == SHARD_FAILURE_INTERNAL || out->failure == SHARD_FAILURE_PROTOCOL,
+        .bad_options = out->has_bad_options,
         .interrupted = out->interrupted,
         .unreachable = out->failure == SHARD_FAILURE_UNREACHABLE,
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,

@@ -54,6 +54,7 @@ struct outcome {
     uint64_t setup_ns;
     bool has_begun; // the set-up was over
     bool interrupted;
+    bool has_bad_options; // an agent could not take them
     enum shard_failure failure;
     char failure_text[SHARD_FAILURE_BYTES];
     char disconnect_text[SHARD_FAILURE_BYTES];
