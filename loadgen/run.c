@@ -127,7 +127,7 @@ static void find_sources(struct source_list *sources, const struct options *o,
     else if (t->loopback && t->address.ss_family == AF_INET)
         source_list_init_loopback(sources,
                                   o->source_addresses_auto
-                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_QUICK + 1
                                       : o->source_addresses);
 }
 
