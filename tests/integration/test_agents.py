@@ -89,7 +89,8 @@ def check_sums(document, count):
     assert document["messages"]["count"] == sum(one["count"] for one in agents)
     for key in ("expected", "received", "refused", *FAULTS):
         assert document["delivery"][key] == sum(one[key] for one in agents)
-    assert document["latency_us"]["response"]["count"] == document["messages"]["count"]
+    assert (document["latency_us"]["response"]["count"] ==
+            document["messages"]["count"] + document["delivery"]["late"])
     assert sum(one["delivered"] for one in document["intervals"]) <= document["delivery"]["received"]
     assert len(document["generator"]["busy_pct_per_thread"]) == sum(one["threads"]
                                                                     for one in agents)
