@@ -147,6 +147,10 @@ static int check_groups(struct option_parse *p)
             (p->has_rate || o->stages.count > 0))
             return option_refuse(
                 p, "--group offline: messages belongs to the closed loop, not to --rate");
+        // Its receiver follows a bounded number of messages that it never gets.
+        if (g->behaviour == GROUP_SLOW_READER && o->session == SP_SESSION_RATCHET)
+            return option_refuse(p, "--group slow-reader: a ratchet does not survive that many "
+                                    "refusals; leave out --session ratchet");
         if (g->behaviour == GROUP_SLOW_READER && o->durable)
             return option_refuse(p, "--group slow-reader is about transient envelopes: leave out "
                                     "--durable");
@@ -162,7 +166,7 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && p->has_groups &&
+    if (!talk && p->o->has_groups &&
         (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
         return option_refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --stage, "
                                 "--payload and --durable");
@@ -181,7 +185,7 @@ static int check_mode(struct option_parse *p)
         return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return option_refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->o->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
                              o->connections);
     return options_split_users(o, p->reason) < 0 ? EINVAL : 0;
@@ -221,7 +225,7 @@ static int check(struct option_parse *p)
         return option_refuse(p, "--check tells of one run; this command makes several");
     if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    p->has_groups = o->group_count > 0;
+    p->o->has_groups = o->group_count > 0;
     err = check_groups(p);
     if (err == 0)
         err = check_mode(p);

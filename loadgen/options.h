@@ -40,6 +40,7 @@ struct options {
         mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
     struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
     uint32_t group_count;
+    bool has_groups; // by --group
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop

@@ -33,6 +33,21 @@ static void print_users(const struct options *o, FILE *to)
                 options_suite_name(o->suite), options_auth_name(o->is_hybrid));
 }
 
+// A line for each, unless the one there is follows from the mode.
+static void print_groups(const struct options *o, FILE *to)
+{
+    for (uint32_t i = 0; i < o->group_count && o->has_groups; i++) {
+        const struct group *g = &o->groups[i];
+        uint32_t senders = group_senders(g, g->users);
+
+        fprintf(to, "%s%u %s", i == 0 ? "  groups      " : "              ", g->users,
+                group_behaviour_name(g->behaviour));
+        if (senders > 0)
+            fprintf(to, ", %u of them send", senders);
+        fputc('\n', to);
+    }
+}
+
 static void print_stage(const struct stage *s, uint64_t at_ns, FILE *to)
 {
     char at[WORDS_BYTES], len[WORDS_BYTES], every[WORDS_BYTES];
@@ -100,19 +115,29 @@ struct preview_memory preview_estimate_memory(const struct options *o)
         sizeof(struct client) + depth * sizeof(struct client_due) + 2 * sizeof(struct client *);
     uint64_t chunk =
         options_are_post_quantum(o) ? SHARD_POST_QUANTUM_CHUNK_BYTES : SHARD_CHUNK_BYTES;
-    uint64_t hists = 0;
+    uint64_t hists = 0, group_hists = 0, dialogs_bytes = 0;
 
 #define X(name) hists++;
     TALLY_HISTOGRAMS(X)
 #undef X
+#define X(name) group_hists++;
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
     if (o->payload_bytes > chunk)
         chunk = o->payload_bytes;
-    m.users_bytes = o->connections * user;
-    m.users_most_bytes = o->connections * (user + 3 * chunk);
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        const struct group *g = &o->groups[i];
+
+        if (g->behaviour == GROUP_FAN_OUT)
+            dialogs_bytes += (uint64_t)g->recipients * group_units(g) * sizeof(struct dialog);
+    }
+    m.users_bytes = o->connections * user + dialogs_bytes;
+    m.users_most_bytes = o->connections * (user + 3 * chunk) + dialogs_bytes;
     // Histograms of each thread and their sum; receive buffers of 16 MiB; what is under way.
     m.threads_bytes = o->threads * 16ull * MIB;
     m.threads_most_bytes =
-        (o->threads + 1ull) * (hists + 2 * o->stages.count) * HISTOGRAM_BYTES +
+        (o->threads + 1ull) * (hists + 2 * o->stages.count + group_hists * o->group_count) *
+            HISTOGRAM_BYTES +
         o->threads * (16ull * MIB + (uint64_t)ARENA_SEGMENTS * ARENA_SEGMENT_BYTES) +
         (o->record_file ? RECORDER_ROWS_MAX * sizeof(struct recorder_row) : 0);
     return m;
@@ -131,6 +156,7 @@ void preview_print(const struct options *o, FILE *to)
         fputs("no scenario\n", to);
     fprintf(to, "  relay       %s\n", o->url ? o->url : "not given");
     print_users(o, to);
+    print_groups(o, to);
     print_load(o, to);
     print_times(o, to);
     for (uint32_t i = 0; i < o->thresholds.count; i++)
