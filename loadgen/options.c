@@ -113,8 +113,12 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 int options_split_users(struct options *o, char reason[OPTIONS_REASON_BYTES])
 {
+    bool all_idle = true;
+
     static_assert(GROUP_REASON_BYTES <= OPTIONS_REASON_BYTES, "a group's reason fits");
-    if (o->mode == OPTIONS_IDLE) {
+    for (uint32_t i = 0; i < o->group_count; i++)
+        all_idle = all_idle && o->groups[i].behaviour == GROUP_IDLE;
+    if (o->mode == OPTIONS_IDLE && !all_idle) {
         o->groups[0] = (struct group){.behaviour = GROUP_IDLE, .share = 1};
         o->group_count = 1;
     }
