@@ -7,6 +7,7 @@
 #include "command.h"
 #include "cpu.h"
 #include "options.h"
+#include "outputs.h"
 #include "preview.h"
 #include "procstat.h"
 #include "report.h"
@@ -110,6 +111,7 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
 {
     char reason[TLS_REASON_BYTES];
     struct tls_context *tls = NULL;
+    struct ceiling ceiling = {0};
     struct outcome out;
     enum exit_code code = EXIT_CODE_INTERNAL;
     int err;
@@ -121,10 +123,18 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
             return EXIT_CODE_BAD_OPTIONS;
         }
     }
+    if (o->ceiling_ns > 0)
+        ceiling_measure(&ceiling, o);
+    if (ceiling.interrupted) {
+        fputs("sealpost-load: interrupted while the ceiling was measured\n", stderr);
+        code = EXIT_CODE_INTERRUPTED;
+        goto cleanup;
+    }
     if (run_load(&out, o, t, tls) < 0) {
         fputs("sealpost-load: out of memory\n", stderr);
         goto cleanup;
     }
+    run_set_ceiling(&out, &ceiling);
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
         summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
@@ -135,6 +145,8 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
         code = EXIT_CODE_INTERNAL;
     }
+    if (!outputs_write(&out))
+        code = EXIT_CODE_INTERNAL;
     if (out.record_error < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->record_file, strerror(-out.record_error));
         code = EXIT_CODE_INTERNAL;

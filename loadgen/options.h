@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "payload.h"
 #include "plan.h"
 #include "sealcrypto.h"
@@ -26,11 +27,19 @@ enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
 struct scenario;
 
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
+
 struct options {
     const char *url;
     struct scenario *scenario; // NULL: none; of options_free
     bool is_check;             // say what would be done; url may be missing
-    enum options_mode mode;
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
@@ -47,6 +56,7 @@ struct options {
     enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
+    uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
     uint32_t pin_count; // 0: not pinned
@@ -57,6 +67,7 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
+    struct options_outputs outputs;
     const char *record_file; // CSV of what was sent when
     pid_t server_pid;        // 0: none
     bool quiet;

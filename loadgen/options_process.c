@@ -6,10 +6,13 @@
 
 #include "option_value.h"
 
+#define CEILING_DEFAULT_NS (1500 * NS_PER_MS)
+
 enum {
     KEY_WARMUP = OPTION_KEYS_PROCESS,
     KEY_DRAIN,
     KEY_SETUP_TIMEOUT,
+    KEY_CEILING,
     KEY_PIN,
     KEY_SOURCES,
     KEY_SERVER_PID,
@@ -29,6 +32,8 @@ static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "Generator:", 2},
     {"threads", 't', "N", 0, "Threads, a ring each (1)", 2},
     {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 2},
+    {"ceiling", KEY_CEILING, "TIME", OPTION_ARG_OPTIONAL,
+     "First measure what the generator reaches against an in-process sink, for TIME (1500ms)", 2},
     {"source-addresses", KEY_SOURCES, "SOURCES", 0,
      "Connect from these addresses in turn, 25,000 connections each at most: a list or a network "
      "of "
@@ -66,6 +71,18 @@ static int parse_sources(struct option_parse *p, char *arg)
     return 0;
 }
 
+static int parse_ceiling(struct option_parse *p, char *arg)
+{
+    int err = 0;
+
+    p->o->ceiling_ns = CEILING_DEFAULT_NS;
+    if (arg)
+        err = option_parse_time(p, "ceiling", arg, &p->o->ceiling_ns);
+    if (!err && p->o->ceiling_ns == 0)
+        err = option_refuse(p, "--ceiling must be longer than nothing");
+    return err;
+}
+
 static int parse_pin(struct option_parse *p, char *arg)
 {
     int count = cpu_list_parse(arg, p->o->pin);
@@ -93,6 +110,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return option_parse_time(p, "drain", arg, &o->drain_ns);
     case KEY_SETUP_TIMEOUT:
         return option_parse_time(p, "setup-timeout", arg, &o->setup_timeout_ns);
+    case KEY_CEILING:
+        return parse_ceiling(p, arg);
     case 't':
         return option_parse_count_32(p, "threads", arg, 1, OPTIONS_THREADS_MAX, &o->threads);
     case KEY_PIN:

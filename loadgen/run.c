@@ -35,7 +35,7 @@ struct run {
     struct series_mark interval_from;
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
-    uint64_t steal_from, total_from;
+    struct machine_mark machine_from;
 };
 
 static void block_signals(struct run *r)
@@ -92,24 +92,6 @@ static struct series_mark mark(struct run *r)
     return m;
 }
 
-// Jiffies stolen by the hypervisor, and all of them.
-static void read_steal(uint64_t *steal, uint64_t *total)
-{
-    unsigned long long v[8] = {0};
-    FILE *f = fopen("/proc/stat", "re");
-
-    *steal = *total = 0;
-    if (!f)
-        return;
-    if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], &v[6], &v[7]) == 8) {
-        for (unsigned i = 0; i < 8; i++)
-            *total += v[i];
-        *steal = v[7];
-    }
-    fclose(f);
-}
-
 static uint64_t read_server_rss(struct run *r)
 {
     struct procstat stat;
@@ -144,12 +126,11 @@ static void find_sources(struct source_list *sources, const struct options *o,
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
 {
     const struct options *o = r->options;
-    uint32_t unit = o->mode == OPTIONS_IDLE ? 1 : 2, units = o->connections / unit, first = 0;
+    uint32_t first = 0;
     int err = 0;
 
     for (uint32_t i = 0; i < o->threads && err == 0; i++) {
         struct shard *s = &r->shards[i];
-        uint32_t share = units / o->threads + (i < units % o->threads);
 
         s->options = o;
         s->target = t;
@@ -159,13 +140,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->coordinator = pthread_self();
         s->index = i;
         s->first_number = first;
-        s->client_count = share * unit;
+        s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
         s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = tally_add_groups(&s->tally, o->group_count);
         if (err == 0)
             err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
         if (err == 0)
@@ -251,11 +234,20 @@ static void cut_short(struct run *r)
     atomic_store(&r->clock.drain_ns, now_ns + r->options->drain_ns);
 }
 
+// Scheduled, and not yet answered.
+static uint64_t count_waiting(const struct pulse_sample *p)
+{
+    uint64_t given = p->waiting + p->sent, answered = p->delivered + p->refused;
+
+    return given > answered ? given - answered : 0;
+}
+
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
     struct series_mark now = mark(r);
 
     series_add(&r->out->series, measure_ns, &r->interval_from, &now);
+    backlog_sample(&r->out->backlog, now.pulse.at_ns, count_waiting(&now.pulse));
     r->interval_from = now;
 }
 
@@ -291,16 +283,18 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 
 static void begin_window(struct run *r, uint64_t now_ns)
 {
-    read_steal(&r->steal_from, &r->total_from);
+    machine_read(&r->machine_from);
     r->interval_from = mark(r);
     r->window_from = r->interval_from.pulse;
+    backlog_begin(&r->out->backlog, now_ns, atomic_load(&r->clock.end_ns),
+                  count_waiting(&r->interval_from.pulse));
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
-    uint64_t steal, total;
+    struct machine_mark machine;
     uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
@@ -308,10 +302,12 @@ static void end_window(struct run *r, uint64_t measure_ns)
         r->out->coordinator_busy_pct =
             100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
-    read_steal(&steal, &total);
-    if (total > r->total_from)
-        r->out->steal_pct =
-            100.0 * (double)(steal - r->steal_from) / (double)(total - r->total_from);
+    machine_read(&machine);
+    if (machine.total > r->machine_from.total)
+        r->out->steal_pct = 100.0 * (double)(machine.steal - r->machine_from.steal) /
+                            (double)(machine.total - r->machine_from.total);
+    r->out->throttled_ns = machine.throttled_ns - r->machine_from.throttled_ns;
+    r->out->share = machine_find_share(r->options, r->options->server_pid);
     r->out->server_rss_bytes = read_server_rss(r);
 }
 
@@ -413,6 +409,19 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Of the run; of its slowest group when all of it is in groups (users who are offline).
+static uint64_t response_p99_ns(const struct tally *t)
+{
+    uint64_t longest_ns = hist_percentile(&t->response, 99);
+
+    for (uint32_t i = 0; i < t->group_count && t->response.total == 0; i++) {
+        uint64_t p99_ns = hist_percentile(&t->groups[i].response, 99);
+
+        longest_ns = p99_ns > longest_ns ? p99_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 // Objectives on the exact figures. True if all are met.
 static bool judge_thresholds(struct outcome *out)
 {
@@ -451,13 +460,17 @@ static void judge(struct outcome *out)
         .open_loop = out->options->rate_per_s > 0,
         .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
         .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
-        .response_p99_ns = hist_percentile(&t->response, 99),
+        .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
         .sent = t->sent,
         .stalls = t->stalls,
         .stalled_ns = t->stalled_ns,
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
+        .ceiling_per_s = out->ceiling.per_s,
+        .throttled_ns = out->throttled_ns,
+        .share = out->share,
+        .backlog = &out->backlog,
     };
     struct exit_causes causes = {
         .internal =
@@ -467,7 +480,12 @@ static void judge(struct outcome *out)
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
     };
 
+    if (t->window_ns > 0)
+        in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
+    if (t->window_ns > 0)
+        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {
+        in.busy_pct += out->busy_pct[i];
         if (out->busy_pct[i] > in.busiest_pct)
             in.busiest_pct = out->busy_pct[i];
     }
@@ -497,6 +515,8 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     err = tally_init(&out->tally);
     if (err == 0)
         err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
+        err = tally_add_groups(&out->tally, o->group_count);
     if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {
@@ -531,6 +551,12 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     judge(out);
     free(r.shards);
     return 0;
+}
+
+void run_set_ceiling(struct outcome *out, const struct ceiling *c)
+{
+    out->ceiling = *c;
+    judge(out);
 }
 
 void run_free(struct outcome *out)

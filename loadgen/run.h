@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "backlog.h"
+#include "ceiling.h"
 #include "exit_code.h"
+#include "machine.h"
 #include "options.h"
 #include "series.h"
 #include "shard.h"
@@ -31,6 +34,9 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
+    uint64_t throttled_ns; // in the window, by a control group's quota
+    struct machine_share share;
+    struct backlog backlog;
     bool has_server;                       // the figures below are there
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window
@@ -45,6 +51,7 @@ struct outcome {
     uint32_t aborted_by;
     uint64_t aborted_after_ns; // of the window
     double aborted_at_value;
+    struct ceiling ceiling; // zero: not asked for
     struct verdict verdict;
     enum exit_code exit_code;
 };
@@ -53,6 +60,8 @@ struct outcome {
 // Thread: the process's main thread, before it has made others.
 NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
                        struct tls_context *tls);
+// Judge once more, with the ceiling that was measured before the run.
+void run_set_ceiling(struct outcome *out, const struct ceiling *c);
 void run_free(struct outcome *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "cpu.h"
+#include "group_result.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
@@ -96,6 +97,8 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 
     cpu_model_name(model, sizeof model);
     yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
+    cpu_model_id(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, env, "cpu_id", model);
     yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
     yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);
@@ -168,6 +171,53 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 #undef X
 }
 
+// Means, so that the parts add up to the response (to the last decimal of each).
+static void add_budget(doc_t *d, val_t *root, const struct budget *b)
+{
+    static const char *const keys[] = {
+#define X(name) #name "_us",
+        BUDGET_PARTS(X)
+#undef X
+    };
+    val_t *o = yyjson_mut_obj_add_obj(d, root, "budget");
+
+    yyjson_mut_obj_add_uint(d, o, "count", b->count);
+    yyjson_mut_obj_add_uint(d, o, "unattributed_count", b->unattributed);
+    result_json_add_optional(d, o, "response_us", b->count > 0, budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++)
+        result_json_add_optional(d, o, keys[i], b->count > 0,
+                                 budget_mean_ns(b, (enum budget_part)i) / 1e3);
+}
+
+// At the window's begin and the end of each quarter.
+static void add_backlog(doc_t *d, val_t *g, const struct backlog *b)
+{
+    val_t *list = yyjson_mut_obj_add_arr(d, g, "backlog");
+
+    for (uint32_t i = 0; i < b->count; i++)
+        yyjson_mut_arr_add_uint(d, list, b->waiting[i]);
+}
+
+// Achieved is what was opened in the window, as in messages.per_s.
+static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+    bool has = c->per_s > 0;
+
+    result_json_add_optional(d, g, "ceiling_per_s", has, c->per_s);
+    result_json_add_optional(d, g, "achieved_of_ceiling", has,
+                             has ? outcome_metrics_per_second(out, out->tally.delivered) / c->per_s
+                                 : 0);
+    if (has)
+        yyjson_mut_obj_add_uint(d, g, "ceiling_connections", c->connections);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_connections");
+    if (c->reason[0] != '\0')
+        yyjson_mut_obj_add_str(d, g, "ceiling_reason", c->reason);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_reason");
+}
+
 static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *g = yyjson_mut_obj_add_obj(d, root, "generator");
@@ -183,6 +233,9 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "throttled_ms", (double)out->throttled_ns / 1e6);
+    add_backlog(d, g, &out->backlog);
+    add_ceiling(d, g, out);
     result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }
 
@@ -284,10 +337,12 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_counts(d, root, out);
     add_delivery(d, root, out);
     add_latency(d, root, &out->tally);
+    add_budget(d, root, &out->tally.budget);
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
     stage_result_add_json(d, root, out);
+    group_result_add_json(d, root, out);
     threshold_report_add(d, root, out);
     yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
     text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);

@@ -10,6 +10,7 @@
 #define HISTOGRAM_BYTES (480u * KIB)
 #define WORDS_BYTES 64u
 
+// Short and exact enough: 1.5 s, 20 min.
 static void write_time(char out[WORDS_BYTES], uint64_t time_ns)
 {
     if (time_ns < NS_PER_S)
@@ -20,17 +21,54 @@ static void write_time(char out[WORDS_BYTES], uint64_t time_ns)
         snprintf(out, WORDS_BYTES, "%g min", (double)time_ns / 60e9);
 }
 
+// A group, and what its behaviour says of it.
+static void print_group(const struct group *g, FILE *to)
+{
+    char first[WORDS_BYTES], second[WORDS_BYTES];
+
+    fprintf(to, "    %-20s %8u users", group_behaviour_name(g->behaviour), g->users);
+    switch (g->behaviour) {
+    case GROUP_FAN_OUT:
+        fprintf(to, ", one sends to %u", g->recipients);
+        break;
+    case GROUP_CHURN:
+        write_time(first, g->online_ns);
+        write_time(second, g->offline_ns);
+        fprintf(to, ", there for %s, away for %s in the mean", first, second);
+        break;
+    case GROUP_STORM:
+        write_time(first, g->every_ns);
+        fprintf(to, ", who drop and return together every %s", first);
+        break;
+    case GROUP_SLOW_READER:
+        fprintf(to, ", half of them read %u bytes a second", g->read_bytes_per_s);
+        break;
+    case GROUP_OFFLINE:
+        write_time(first, g->offline_ns);
+        fprintf(to, ", half of them away for %s at a time", first);
+        break;
+    case GROUP_CHAT:
+    case GROUP_HANDSHAKE:
+    case GROUP_PREKEY_DRAIN:
+    case GROUP_IDLE:
+        break;
+    }
+    fputc('\n', to);
+}
+
 static void print_users(const struct options *o, FILE *to)
 {
     fprintf(to, "  users       %u, one connection each, on %u thread%s\n", o->connections,
             o->threads, o->threads == 1 ? "" : "s");
+    for (uint32_t i = 0; i < o->group_count; i++)
+        print_group(&o->groups[i], to);
     if (o->mode == OPTIONS_TALK)
         fprintf(to, "  envelopes   payload %s bytes%s, suite %s, auth %s, session %s\n",
                 o->payload_text, o->durable ? ", durable" : "", options_suite_name(o->suite),
                 options_auth_name(o->is_hybrid), options_session_name(o->session));
     else
-        fprintf(to, "  mode        %s, suite %s, auth %s\n", options_mode_name(o->mode),
-                options_suite_name(o->suite), options_auth_name(o->is_hybrid));
+        fprintf(to, "  keys        suite %s, auth %s\n", options_suite_name(o->suite),
+                options_auth_name(o->is_hybrid));
 }
 
 static void print_stage(const struct stage *s, uint64_t at_ns, FILE *to)

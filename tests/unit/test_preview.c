@@ -69,6 +69,17 @@ Test(preview, print_rate_is_one_stage)
     expect("hold                 at     0 ms for     10 s: 250/s, 2500 envelopes");
 }
 
+Test(preview, print_groups)
+{
+    PREVIEW("-c", "1000", "--group", "chat,share=3", "--group", "fan-out,recipients=9", "--group",
+            "churn,online=5s,offline=500ms", "-r", "100");
+    expect("    chat                      600 users\n");
+    expect("    fan-out                   200 users, one sends to 9\n");
+    expect("users, there for 5 s, away for 500 ms in the mean\n");
+    PREVIEW("-m", "idle", "-c", "3");
+    expect("    idle                        3 users\n");
+}
+
 Test(preview, print_names_the_scenario)
 {
     PREVIEW("--scenario", "burst");
