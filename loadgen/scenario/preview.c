@@ -71,7 +71,7 @@ static void print_users(const struct options *o, FILE *to)
                 options_auth_name(o->is_hybrid));
 }
 
-static void print_stage(const struct stage *s, uint64_t at_ns, FILE *to)
+static void print_stage(const struct stage *s, uint64_t at_ns, const char *what, FILE *to)
 {
     char at[WORDS_BYTES], len[WORDS_BYTES], every[WORDS_BYTES];
 
@@ -86,13 +86,14 @@ static void print_stage(const struct stage *s, uint64_t at_ns, FILE *to)
         write_time(every, s->burst_every_ns);
         fprintf(to, " and %u at once every %s", s->burst_count, every);
     }
-    fprintf(to, ", %.0f envelopes\n", stage_smooth_count(s) + (double)stage_burst_total(s));
+    fprintf(to, ", %.0f %s\n", stage_smooth_count(s) + (double)stage_burst_total(s), what);
 }
 
 static void print_load(const struct options *o, FILE *to)
 {
     struct stage_list one;
     const struct stage_list *stages = &o->stages;
+    const char *what = "envelopes";
     uint64_t at_ns = 0;
 
     if (o->mode != OPTIONS_TALK)
@@ -108,8 +109,12 @@ static void print_load(const struct options *o, FILE *to)
     }
     fprintf(to, "  load        open loop, %s arrivals, seed %" PRIu64 ", %g/s in the mean\n",
             options_arrival_name(o->arrival), o->seed, o->rate_per_s);
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        if (o->groups[i].behaviour == GROUP_FAN_OUT)
+            what = "envelopes, a round of a fan-out counted as one";
+    }
     for (uint32_t i = 0; i < stages->count; i++) {
-        print_stage(&stages->stages[i], at_ns, to);
+        print_stage(&stages->stages[i], at_ns, what, to);
         at_ns += stages->stages[i].len_ns;
     }
 }

@@ -75,6 +75,7 @@ Test(preview, print_groups)
             "churn,online=5s,offline=500ms", "-r", "100");
     expect("    chat                      600 users\n");
     expect("    fan-out                   200 users, one sends to 9\n");
+    expect("100/s, 1000 envelopes, a round of a fan-out counted as one\n");
     expect("users, there for 5 s, away for 500 ms in the mean\n");
     PREVIEW("-m", "idle", "-c", "3");
     expect("    idle                        3 users\n");
