@@ -3,6 +3,7 @@
 #include "options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -78,9 +79,11 @@ static const struct argp_child children[] = {
     {&options_process_argp, 0, "", 3},
     {&options_threshold_argp, 0, "Objectives:", 4},
     {&outputs_argp, 0, "", 5},
+    {&report_options_argp, 0, "", 6},
     {0}, // a command's own
     {0},
 };
+#define REPORT (COUNT_OF(children) - 3)
 #define OWN (COUNT_OF(children) - 2)
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)
@@ -91,6 +94,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         for (unsigned i = 0; children[i].argp; i++)
             state->child_inputs[i] = p;
+        state->child_inputs[REPORT] = &p->report;
         if (p->own)
             state->child_inputs[OWN] = p->own->input;
         return 0;
@@ -105,6 +109,16 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+int options_split_users(struct options *o, char reason[OPTIONS_REASON_BYTES])
+{
+    static_assert(GROUP_REASON_BYTES <= OPTIONS_REASON_BYTES, "a group's reason fits");
+    if (o->mode == OPTIONS_IDLE) {
+        o->groups[0] = (struct group){.behaviour = GROUP_IDLE, .share = 1};
+        o->group_count = 1;
+    }
+    return group_split(o->groups, o->group_count, o->connections, reason);
 }
 
 // Without groups the mode is one; with them they are the mode.
@@ -133,6 +147,10 @@ static int check_groups(struct option_parse *p)
             (p->has_rate || o->stages.count > 0))
             return option_refuse(
                 p, "--group offline: messages belongs to the closed loop, not to --rate");
+        // Its receiver follows a bounded number of messages that it never gets.
+        if (g->behaviour == GROUP_SLOW_READER && o->session == SP_SESSION_RATCHET)
+            return option_refuse(p, "--group slow-reader: a ratchet does not survive that many "
+                                    "refusals; leave out --session ratchet");
         if (g->behaviour == GROUP_SLOW_READER && o->durable)
             return option_refuse(p, "--group slow-reader is about transient envelopes: leave out "
                                     "--durable");
@@ -148,7 +166,7 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && p->has_groups &&
+    if (!talk && p->o->has_groups &&
         (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
         return option_refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --stage, "
                                 "--payload and --durable");
@@ -167,10 +185,10 @@ static int check_mode(struct option_parse *p)
         return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return option_refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->o->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
                              o->connections);
-    return group_split(o->groups, o->group_count, o->connections, p->reason) < 0 ? EINVAL : 0;
+    return options_split_users(o, p->reason) < 0 ? EINVAL : 0;
 }
 
 static int check_stages(struct option_parse *p)
@@ -207,7 +225,7 @@ static int check(struct option_parse *p)
         return option_refuse(p, "--check tells of one run; this command makes several");
     if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    p->has_groups = o->group_count > 0;
+    p->o->has_groups = o->group_count > 0;
     err = check_groups(p);
     if (err == 0)
         err = check_mode(p);
@@ -222,14 +240,14 @@ static int check(struct option_parse *p)
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
+    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
+        return option_refuse(p, "--ceiling belongs to --mode talk");
     if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
         return option_refuse(p,
                              "%u connections are too many for %u address%s of --source-addresses: "
                              "%u each at most",
                              o->connections, sources, sources == 1 ? "" : "es",
                              SOURCE_LIST_CONNECTIONS_EACH);
-    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
-        return option_refuse(p, "--ceiling belongs to --mode talk");
     if (o->ca_file && o->insecure)
         return option_refuse(p,
                              "--ca verifies the relay and --insecure does not; give one of them");
@@ -313,11 +331,12 @@ int options_parse_with(struct options *o, const struct options_own *own, int arg
     struct argp_child all[COUNT_OF(children)];
     const struct argp argp = {
         NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason, .own = own};
+    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
     struct option_names names;
     struct options_given given;
     int err;
 
+    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
     _Static_assert(SCENARIO_REASON_BYTES <= OPTIONS_REASON_BYTES, "the file's reason fits");
     set_defaults(o);
     memcpy(all, children, sizeof all);

@@ -10,6 +10,7 @@
 #include "group.h"
 #include "payload.h"
 #include "plan.h"
+#include "report_options.h"
 #include "sealcrypto.h"
 #include "source_list.h"
 #include "stage.h"
@@ -25,12 +26,11 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
-struct scenario;
-
 // Files and places for other tools; NULL: not wanted.
 struct options_outputs {
     const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
 };
+struct scenario;
 
 struct options {
     const char *url;
@@ -40,6 +40,7 @@ struct options {
         mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
     struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
     uint32_t group_count;
+    bool has_groups; // by --group
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
@@ -71,8 +72,9 @@ struct options {
     const char *record_file; // CSV of what was sent when
     pid_t server_pid;        // 0: none
     bool quiet;
-    uint64_t progress_ns; // 0: no progress lines
+    uint64_t progress_ns; // 0: nothing is shown while it runs
     struct threshold_list thresholds;
+    struct report_options report;
 };
 
 // Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no
@@ -96,6 +98,10 @@ struct options_own {
 };
 NODISCARD int options_parse_with(struct options *o, const struct options_own *own, int argc,
                                  char **argv, char reason[OPTIONS_REASON_BYTES]);
+
+// After `connections` or the mode has changed: give the users to the groups again, all of them idle
+// in idle mode. Errors: -EINVAL with one sentence in reason.
+NODISCARD int options_split_users(struct options *o, char reason[OPTIONS_REASON_BYTES]);
 
 const char *options_mode_name(enum options_mode mode);
 const char *options_arrival_name(enum plan_arrival arrival);

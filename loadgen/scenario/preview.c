@@ -21,31 +21,30 @@ static void write_time(char out[WORDS_BYTES], uint64_t time_ns)
         snprintf(out, WORDS_BYTES, "%g min", (double)time_ns / 60e9);
 }
 
-// A group, and what its behaviour says of it.
-static void print_group(const struct group *g, FILE *to)
+// What a group's behaviour is about.
+static void print_behaviour(const struct group *g, FILE *to)
 {
     char first[WORDS_BYTES], second[WORDS_BYTES];
 
-    fprintf(to, "    %-20s %8u users", group_behaviour_name(g->behaviour), g->users);
     switch (g->behaviour) {
     case GROUP_FAN_OUT:
-        fprintf(to, ", one sends to %u", g->recipients);
+        fprintf(to, " to %u each", g->recipients);
         break;
     case GROUP_CHURN:
         write_time(first, g->online_ns);
         write_time(second, g->offline_ns);
-        fprintf(to, ", there for %s, away for %s in the mean", first, second);
+        fprintf(to, "; there for %s, away for %s in the mean", first, second);
         break;
     case GROUP_STORM:
         write_time(first, g->every_ns);
-        fprintf(to, ", who drop and return together every %s", first);
+        fprintf(to, "; they drop and return together every %s", first);
         break;
     case GROUP_SLOW_READER:
-        fprintf(to, ", half of them read %u bytes a second", g->read_bytes_per_s);
+        fprintf(to, "; the others read %u bytes a second", g->read_bytes_per_s);
         break;
     case GROUP_OFFLINE:
         write_time(first, g->offline_ns);
-        fprintf(to, ", half of them away for %s at a time", first);
+        fprintf(to, "; the others are away for %s at a time", first);
         break;
     case GROUP_CHAT:
     case GROUP_HANDSHAKE:
@@ -53,22 +52,35 @@ static void print_group(const struct group *g, FILE *to)
     case GROUP_IDLE:
         break;
     }
-    fputc('\n', to);
+}
+
+// A line for each, unless the one there is follows from the mode.
+static void print_groups(const struct options *o, FILE *to)
+{
+    for (uint32_t i = 0; i < o->group_count && o->has_groups; i++) {
+        const struct group *g = &o->groups[i];
+        uint32_t senders = group_senders(g, g->users);
+
+        fprintf(to, "%s%u %s", i == 0 ? "  groups      " : "              ", g->users,
+                group_behaviour_name(g->behaviour));
+        if (senders > 0)
+            fprintf(to, ", %u of them send", senders);
+        print_behaviour(g, to);
+        fputc('\n', to);
+    }
 }
 
 static void print_users(const struct options *o, FILE *to)
 {
     fprintf(to, "  users       %u, one connection each, on %u thread%s\n", o->connections,
             o->threads, o->threads == 1 ? "" : "s");
-    for (uint32_t i = 0; i < o->group_count; i++)
-        print_group(&o->groups[i], to);
     if (o->mode == OPTIONS_TALK)
         fprintf(to, "  envelopes   payload %s bytes%s, suite %s, auth %s, session %s\n",
                 o->payload_text, o->durable ? ", durable" : "", options_suite_name(o->suite),
                 options_auth_name(o->is_hybrid), options_session_name(o->session));
     else
-        fprintf(to, "  keys        suite %s, auth %s\n", options_suite_name(o->suite),
-                options_auth_name(o->is_hybrid));
+        fprintf(to, "  mode        %s, suite %s, auth %s\n", options_mode_name(o->mode),
+                options_suite_name(o->suite), options_auth_name(o->is_hybrid));
 }
 
 static void print_stage(const struct stage *s, uint64_t at_ns, const char *what, FILE *to)
@@ -143,19 +155,29 @@ struct preview_memory preview_estimate_memory(const struct options *o)
         sizeof(struct client) + depth * sizeof(struct client_due) + 2 * sizeof(struct client *);
     uint64_t chunk =
         options_are_post_quantum(o) ? SHARD_POST_QUANTUM_CHUNK_BYTES : SHARD_CHUNK_BYTES;
-    uint64_t hists = 0;
+    uint64_t hists = 0, group_hists = 0, dialogs_bytes = 0;
 
 #define X(name) hists++;
     TALLY_HISTOGRAMS(X)
 #undef X
+#define X(name) group_hists++;
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
     if (o->payload_bytes > chunk)
         chunk = o->payload_bytes;
-    m.users_bytes = o->connections * user;
-    m.users_most_bytes = o->connections * (user + 3 * chunk);
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        const struct group *g = &o->groups[i];
+
+        if (g->behaviour == GROUP_FAN_OUT)
+            dialogs_bytes += (uint64_t)g->recipients * group_units(g) * sizeof(struct dialog);
+    }
+    m.users_bytes = o->connections * user + dialogs_bytes;
+    m.users_most_bytes = o->connections * (user + 3 * chunk) + dialogs_bytes;
     // Histograms of each thread and their sum; receive buffers of 16 MiB; what is under way.
     m.threads_bytes = o->threads * 16ull * MIB;
     m.threads_most_bytes =
-        (o->threads + 1ull) * (hists + 2 * o->stages.count) * HISTOGRAM_BYTES +
+        (o->threads + 1ull) * (hists + 2 * o->stages.count + group_hists * o->group_count) *
+            HISTOGRAM_BYTES +
         o->threads * (16ull * MIB + (uint64_t)ARENA_SEGMENTS * ARENA_SEGMENT_BYTES) +
         (o->record_file ? RECORDER_ROWS_MAX * sizeof(struct recorder_row) : 0);
     return m;
@@ -174,6 +196,7 @@ void preview_print(const struct options *o, FILE *to)
         fputs("no scenario\n", to);
     fprintf(to, "  relay       %s\n", o->url ? o->url : "not given");
     print_users(o, to);
+    print_groups(o, to);
     print_load(o, to);
     print_times(o, to);
     for (uint32_t i = 0; i < o->thresholds.count; i++)
