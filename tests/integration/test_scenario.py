@@ -63,6 +63,11 @@ def test_check_connects_to_nothing(relay):
     assert relay.stop()["connections_accepted"] == 0
 
 
+def test_check_is_of_one_run():
+    out = run("capacity", "--slo", "p99<20ms", "--check")
+    assert out.returncode == BAD_OPTIONS and "--check tells of one run" in out.stderr
+
+
 WRONG = {
     "unknown_key": ("connections: 4\nconections: 5\n", ":2: there is no key 'conections'"),
     "value": ("\n\nconnections: many\n", ":3: --connections takes a whole number"),
