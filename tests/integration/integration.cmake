@@ -30,6 +30,7 @@ sealpost_integration_test(drain 120)
 sealpost_integration_test(options 240)
 sealpost_integration_test(load 300)
 sealpost_integration_test(load_crypto 300)
+sealpost_integration_test(honesty 240)
 sealpost_integration_test(stub_relay 120)
 sealpost_integration_test(micro 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
