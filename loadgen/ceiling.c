@@ -63,6 +63,7 @@ static struct options options_of(const struct ceiling *c, const struct options *
     run.connections = c->connections;
     if (o->rate_per_s > 0) {
         run.rate_per_s = 0;
+        run.stages.count = 0;
         run.in_flight = (SATURATING + c->connections - 1) / c->connections;
     }
     run.warmup_ns = WARMUP_NS;
@@ -70,6 +71,8 @@ static struct options options_of(const struct ceiling *c, const struct options *
     run.ca_file = NULL;
     run.insecure = false;
     run.json_file = NULL;
+    run.record_file = NULL;
+    run.thresholds.count = 0;
     run.server_pid = 0;
     run.progress_ns = 0;
     run.quiet = true;

@@ -6,6 +6,8 @@
 
 // One run: the default when no command is named.
 int command_run(int argc, char **argv);
+// A page from saved results.
+int command_report(int argc, char **argv);
 
 // What every command that makes load needs of the machine: the kernel's features, the cryptography.
 // False when something is missing; standard error says what.

@@ -67,8 +67,15 @@ static void measure(struct shard *s, struct client *c, const struct ledger_recor
     if (opened_ns >= s->measure_ns && opened_ns < s->end_ns)
         t->delivered++;
     pulse_record(&s->pulse, opened_ns - record->intended_ns);
-    if (record->flags & LEDGER_FLAG_MEASURED)
+    if (record->flags & LEDGER_FLAG_MEASURED) {
+        struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
+
         measure_parts(t, &c->partner->trail, number_of(opened), &times);
+        if (stage) {
+            stage->delivered++;
+            hist_record(&stage->response, opened_ns - record->intended_ns);
+        }
+    }
 }
 
 // A job that did not open: which fault is it?

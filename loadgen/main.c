@@ -13,6 +13,7 @@ static const struct {
     int (*run)(int argc, char **argv);
 } commands[] = {
     {"run", command_run},
+    {"report", command_report},
 };
 
 bool command_prepare(void)

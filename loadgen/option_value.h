@@ -19,8 +19,9 @@ enum {
 // What is known while the options are read; `input` of every argp parser.
 struct option_parse {
     struct options *o;
-    char *reason; // OPTIONS_REASON_BYTES
-    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
+    char *reason;                  // OPTIONS_REASON_BYTES
+    const struct options_own *own; // NULL: a run
+    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration;
 };
 
 // Say why; returns EINVAL.

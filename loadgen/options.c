@@ -4,17 +4,29 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <string.h>
 
 #include "exit_code.h"
 #include "option_value.h"
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
+#include "options_threshold.h"
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
     "and whether every envelope arrived.\v"
     "TIME is a number with ms, s or m (seconds without).\n"
+    "\n"
+    "STAGES: each --stage follows the one before; RATE is envelopes a second over all "
+    "connections.\n"
+    "  hold TIME [at RATE]\n"
+    "  ramp TIME [from RATE] to RATE\n"
+    "  step NxTIME from RATE by [-]RATE\n"
+    "  burst COUNT every TIME for TIME [at RATE]   COUNT at once, on top of RATE\n"
+    "  spike TIME to RATE\n"
+    "A rate that is not given is where the stage before ended, after a spike where it began. "
+    "NAME: in front names a stage in the result. The warm-up has the first stage's first rate.\n"
     "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
@@ -30,7 +42,11 @@ static const char doc[] =
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
     "\n"
-    "Exit codes: 0 pass, 1 internal error, 104 bad options, 105 interrupted, 111 envelopes or "
+    "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
+    "      exit code 99 when an objective is missed, at once if it is the first\n"
+    "\n"
+    "Exit codes: 0 pass, 1 internal error, 99 an objective was missed, 104 bad options, 105 "
+    "interrupted, 111 envelopes or "
     "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
     "reached.";
 
@@ -38,8 +54,11 @@ static const struct argp_child children[] = {
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
+    {&options_threshold_argp, 0, "Objectives:", 4},
+    {0}, // a command's own
     {0},
 };
+#define OWN (COUNT_OF(children) - 2)
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)
 {
@@ -49,6 +68,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         for (unsigned i = 0; children[i].argp; i++)
             state->child_inputs[i] = p;
+        if (p->own)
+            state->child_inputs[OWN] = p->own->input;
         return 0;
     case ARGP_KEY_ARG:
         if (p->o->url)
@@ -65,14 +86,15 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && (p->has_in_flight || p->has_rate || p->has_payload || o->durable))
-        return option_refuse(p,
-                             "--in-flight, --rate, --payload and --durable belong to --mode talk");
+    if (!talk &&
+        (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
+        return option_refuse(
+            p, "--in-flight, --rate, --stage, --payload and --durable belong to --mode talk");
     if (p->has_in_flight && p->has_rate)
         return option_refuse(
             p, "--in-flight is the closed loop, --rate the open one; give one of them");
-    if (p->has_arrival && !p->has_rate)
-        return option_refuse(p, "--arrival belongs to --rate");
+    if (p->has_arrival && !p->has_rate && o->stages.count == 0 && !(p->own && p->own->sets_rate))
+        return option_refuse(p, "--arrival belongs to --rate and --stage");
     if (o->mode == OPTIONS_IDLE && (p->has_suite || p->has_session))
         return option_refuse(p, "--suite and --session belong to --mode talk and handshake");
     if (o->idle_anonymous && o->is_hybrid)
@@ -85,6 +107,29 @@ static int check_mode(struct option_parse *p)
     return 0;
 }
 
+static int check_stages(struct option_parse *p)
+{
+    struct options *o = p->o;
+    double count = 0;
+
+    if (o->stages.count == 0)
+        return 0;
+    if (p->has_rate || p->has_in_flight)
+        return option_refuse(p, "--stage is an open loop of its own; give it, --rate or "
+                                "--in-flight");
+    if (p->has_duration)
+        return option_refuse(p, "stages last as long as they say; --duration belongs to --rate and "
+                                "--in-flight");
+    for (uint32_t i = 0; i < o->stages.count; i++)
+        count += stage_smooth_count(&o->stages.stages[i]) +
+                 (double)stage_burst_total(&o->stages.stages[i]);
+    if (count < 1)
+        return option_refuse(p, "the stages offer no envelope at all");
+    o->duration_ns = stage_list_len_ns(&o->stages);
+    o->rate_per_s = count * (double)NS_PER_S / (double)o->duration_ns;
+    return 0;
+}
+
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
@@ -94,6 +139,8 @@ static int check(struct option_parse *p)
     if (!o->url)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
     err = check_mode(p);
+    if (err == 0)
+        err = check_stages(p);
     if (err)
         return err;
     if (o->duration_ns == 0)
@@ -116,9 +163,16 @@ static int check(struct option_parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
-    static const struct argp argp = {
-        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, children, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason};
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    struct argp_child all[COUNT_OF(children)];
+    const struct argp argp = {
+        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
+    struct option_parse p = {.o = o, .reason = reason, .own = own};
 
     *o = (struct options){
         .mode = OPTIONS_TALK,
@@ -137,6 +191,9 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
         .seed = 1,
         .progress_ns = NS_PER_S,
     };
+    memcpy(all, children, sizeof all);
+    if (own)
+        all[OWN] = (struct argp_child){own->argp, 0, own->title, -1};
     argp_program_version = "sealpost-load " SEALPOST_VERSION;
     argp_err_exit_status = EXIT_CODE_BAD_OPTIONS;
     reason[0] = '\0';

@@ -9,6 +9,7 @@
 
 enum {
     KEY_ARRIVAL = OPTION_KEYS_LOAD,
+    KEY_STAGE,
     KEY_DURABLE,
     KEY_ANONYMOUS,
     KEY_SEED,
@@ -20,6 +21,8 @@ static const struct argp_option option_table[] = {
      0},
     {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 0},
     {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 0},
+    {"stage", KEY_STAGE, "STAGE", 0,
+     "Open loop: the rate over time, a stage for each --stage; see STAGES below", 0},
     {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 0},
     {"payload", 'p', "SIZE", 0,
      "Plaintext of an envelope in bytes, at least 48 (256), or uniform:A-B, "
@@ -45,6 +48,15 @@ static int parse_rate(struct option_parse *p, const char *text)
         p->o->rate_per_s > 1e8)
         return option_refuse(p, "--rate takes envelopes a second from 0.001 to 100000000, not '%s'",
                              text);
+    return 0;
+}
+
+static int parse_stage(struct option_parse *p, const char *text)
+{
+    char reason[STAGE_REASON_BYTES];
+
+    if (stage_list_parse(&p->o->stages, text, reason) < 0)
+        return option_refuse(p, "--stage '%.80s': %s", text, reason);
     return 0;
 }
 
@@ -81,6 +93,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return option_parse_count_32(p, "in-flight", arg, 1, OPTIONS_IN_FLIGHT_MAX, &o->in_flight);
     case 'r':
         return parse_rate(p, arg);
+    case KEY_STAGE:
+        return parse_stage(p, arg);
     case KEY_ARRIVAL:
         p->has_arrival = true;
         err = option_parse_word(p, "arrival", arg, arrival_names, COUNT_OF(arrival_names), &word);

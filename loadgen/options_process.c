@@ -17,6 +17,7 @@ enum {
     KEY_SOURCES,
     KEY_SERVER_PID,
     KEY_PROGRESS,
+    KEY_RECORD,
 };
 
 static const struct argp_option option_table[] = {
@@ -37,6 +38,11 @@ static const struct argp_option option_table[] = {
      "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 2},
     {0, 0, 0, 0, "Output:", 3},
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},
+    {"record", KEY_RECORD, "FILE", 0,
+     "Write sender, intended and actual time, and size of each envelope sent (a million at most) "
+     "as "
+     "CSV",
+     3},
     {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 3},
     {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 3},
     {"quiet", 'q', 0, 0, "Only errors", 3},
@@ -83,6 +89,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'd':
+        p->has_duration = true;
         return option_parse_time(p, "duration", arg, &o->duration_ns);
     case KEY_WARMUP:
         return option_parse_time(p, "warmup", arg, &o->warmup_ns);
@@ -100,6 +107,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return parse_sources(p, arg);
     case 'o':
         o->json_file = arg;
+        return 0;
+    case KEY_RECORD:
+        o->record_file = arg;
         return 0;
     case KEY_SERVER_PID:
         err = option_parse_count(p, "server-pid", arg, 1, INT_MAX, &pid);

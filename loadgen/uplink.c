@@ -296,9 +296,15 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .session = &c->session, .in = ciphertext + 16, .len = payload_bytes, .out = ciphertext};
     u->envelopes[job] = envelope;
     u->mask_keys[job] = key;
+    recorder_push(&s->recorder,
+                  (struct recorder_row){due.intended_ns, u->batch_ns, c->number, payload_bytes});
     if (measured) {
+        struct stage_tally *stage = shard_find_stage(s, due.intended_ns);
+
         hist_record(&s->tally.send_queue, u->batch_ns - due.noticed_ns);
         s->tally.sent++;
+        if (stage)
+            stage->sent++;
         if (!shard_is_open_loop(s))
             s->tally.scheduled++;
     }

@@ -12,6 +12,8 @@
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
+#include "stage_result.h"
+#include "threshold_report.h"
 #include "ws.h"
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
@@ -45,6 +47,20 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     result_json_add_real(d, c, "drain_s", (double)o->drain_ns / 1e9);
 }
 
+static void add_record(doc_t *d, val_t *run, const struct outcome *out)
+{
+    val_t *record;
+
+    if (!out->options->record_file) {
+        yyjson_mut_obj_add_null(d, run, "record");
+        return;
+    }
+    record = yyjson_mut_obj_add_obj(d, run, "record");
+    yyjson_mut_obj_add_str(d, record, "file", out->options->record_file);
+    yyjson_mut_obj_add_uint(d, record, "rows", out->recorded);
+    yyjson_mut_obj_add_uint(d, record, "not_recorded", out->not_recorded);
+}
+
 static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, char **argv)
 {
     val_t *run = yyjson_mut_obj_add_obj(d, root, "run"), *args;
@@ -64,6 +80,7 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
         yyjson_mut_obj_add_str(d, run, "failure", out->failure_text);
     else
         yyjson_mut_obj_add_null(d, run, "failure");
+    add_record(d, run, out);
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
     args = yyjson_mut_obj_add_arr(d, run, "argv");
     for (int i = 0; i < argc; i++)
@@ -321,6 +338,8 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
+    stage_result_add_json(d, root, out);
+    threshold_report_add(d, root, out);
     yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
     text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
     yyjson_mut_doc_free(d);

@@ -6,6 +6,8 @@
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
+#include "stage_result.h"
+#include "threshold_report.h"
 
 static const struct {
     const char *name;
@@ -175,6 +177,12 @@ void summary_print(const struct outcome *out, FILE *to)
     print_ceiling(to, out);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
+    if (out->not_recorded > 0)
+        fprintf(to,
+                "  recorded       %" PRIu64 " envelopes; there was no room for %" PRIu64 " more\n",
+                out->recorded, out->not_recorded);
+    threshold_report_print(to, out);
     print_latency(to, out);
     print_budget(to, &out->tally.budget);
+    stage_result_print(out, to);
 }

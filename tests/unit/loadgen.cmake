@@ -1,5 +1,6 @@
 foreach(name arena backlog budget downlink exit_code handshake handshake_faults ledger machine options payload persona
-    percentile_curve plan prng pulse report series sink_users summary tally target user_control verdict)
+    percentile_curve plan planner prng pulse recorder report schedule search series sink_users stage
+    stage_result stage_tally summary tally target threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
