@@ -102,6 +102,10 @@ static void measure(struct ceiling *c, const struct options *o, uint16_t port)
         snprintf(c->reason, sizeof c->reason, "envelopes were lost on the way to the sink");
     else
         c->per_s = (double)out.tally.delivered * 1e9 / (double)out.tally.window_ns;
+    for (uint32_t i = 0; i < o->threads; i++) {
+        if (out.busy_pct[i] > c->busy_pct)
+            c->busy_pct = out.busy_pct[i];
+    }
     run_free(&out);
 }
 

@@ -1,5 +1,6 @@
 // The generator's ceiling: what the same client work reaches against the sink (sink.h) on this
-// machine. A result close to it says how fast the generator is, not the relay.
+// machine. A result close to it says how fast the generator is, not the relay. When the generator
+// was not busy meanwhile it is not what it can do, but what this many envelopes in flight come to.
 #ifndef SEALPOST_CEILING_H
 #define SEALPOST_CEILING_H
 
@@ -16,6 +17,7 @@
 
 struct ceiling {
     double per_s;         // envelopes; 0: not measured
+    double busy_pct;      // of its processor that the busiest generator thread used meanwhile
     uint32_t connections; // it was measured with
     bool colocated;       // the sink had to share the generator's processors
     bool interrupted;
