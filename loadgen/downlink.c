@@ -39,10 +39,8 @@ static uint32_t number_of(const uint8_t *opened)
     return (uint32_t)end[-4] << 24 | (uint32_t)end[-3] << 16 | (uint32_t)end[-2] << 8 | end[-1];
 }
 
-static void measure_parts(struct tally *t, struct budget_trail *trail, uint32_t number,
-                          struct budget_times *times)
+static void measure_parts(struct tally *t, const struct budget_times *times)
 {
-    budget_find_send(trail, number, times);
     budget_add(&t->budget, times);
     hist_record(&t->response, times->opened_ns - times->intended_ns);
     hist_record(&t->uncorrected, times->opened_ns - times->sent_ns);
@@ -67,10 +65,11 @@ static void measure(struct shard *s, struct client *c, const struct ledger_recor
     if (opened_ns >= s->measure_ns && opened_ns < s->end_ns)
         t->delivered++;
     pulse_record(&s->pulse, opened_ns - record->intended_ns);
+    budget_find_send(&c->partner->trail, number_of(opened), &times); // makes room, measured or not
     if (record->flags & LEDGER_FLAG_MEASURED) {
         struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
 
-        measure_parts(t, &c->partner->trail, number_of(opened), &times);
+        measure_parts(t, &times);
         if (stage) {
             stage->delivered++;
             hist_record(&stage->response, opened_ns - record->intended_ns);

@@ -42,6 +42,7 @@ def test_open_loop_below_the_rate(load):
                         "--warmup", "200ms").passed()
     assert document["messages"]["per_s"] == pytest.approx(RATE / 2, rel=0.05)
     assert document["delivery"]["refused"] == 0
+    assert document["budget"]["unattributed_count"] == 0
 
 
 def test_open_loop_above_the_rate(load):

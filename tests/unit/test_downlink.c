@@ -209,6 +209,20 @@ Test(downlink, on_data_measures_every_part)
     cr_assert_eq(s.tally.budget.response_ns, s.tally.response.max);
 }
 
+Test(downlink, on_data_in_the_warm_up_makes_room_in_the_trail)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    r.flags = 0;
+    make_frame(frame, &r);
+    budget_push_send(&pair[0].trail, 0, 1, 3000);
+    receive(frame, sizeof frame);
+    end_turn();
+    cr_assert_eq(s.tally.budget.count, 0);
+    cr_assert_eq(pair[0].trail.count, 0);
+}
+
 Test(downlink, on_data_foreign_run)
 {
     struct ledger_record r = record_of(0);
