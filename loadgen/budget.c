@@ -22,14 +22,14 @@ void budget_init_trail(struct budget_trail *t, struct budget_send *sends, uint32
     *t = (struct budget_trail){.sends = sends, .mask = (uint16_t)(depth - 1), .under_way = -1};
 }
 
-void budget_push_send(struct budget_trail *t, uint32_t first, uint32_t count, uint64_t sealed_ns)
+void budget_push_send(struct budget_trail *t, uint16_t count, uint64_t sealed_ns)
 {
-    uint16_t at = (t->head + t->count) & t->mask;
+    uint16_t at = (t->head + t->count) & t->mask, number = t->next++;
 
     t->under_way = -1;
     if (t->count > t->mask)
         return;
-    t->sends[at] = (struct budget_send){.first = first, .count = count, .sealed_ns = sealed_ns};
+    t->sends[at] = (struct budget_send){.number = number, .left = count, .sealed_ns = sealed_ns};
     t->count++;
     t->under_way = (int16_t)at;
 }
@@ -48,29 +48,25 @@ static void forget_oldest(struct budget_trail *t)
     t->count--;
 }
 
-void budget_find_send(struct budget_trail *t, uint32_t number, struct budget_times *times)
+void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_times *times)
 {
-    times->sealed_ns = times->taken_ns = 0;
-    while (t->count > 0) {
-        const struct budget_send *send = &t->sends[t->head];
-        int32_t behind = (int32_t)(number - send->first); // numbers wrap
+    struct budget_send *send;
 
-        if (behind < 0)
-            return; // late, or of a send that was not remembered
-        if ((uint32_t)behind >= send->count) {
-            forget_oldest(t);
-            continue;
-        }
-        // A piece received in part before the rest was taken: when the kernel took this one is not
-        // known. And the number came through the relay in clear: it may lie.
-        if (send->taken_ns != 0 && send->sealed_ns >= times->sent_ns) {
-            times->sealed_ns = send->sealed_ns;
-            times->taken_ns = send->taken_ns;
-        }
-        if ((uint32_t)behind == send->count - 1)
-            forget_oldest(t);
-        return;
+    times->sealed_ns = times->taken_ns = 0;
+    // Older sends: what of them has not come is late or lost. Numbers wrap.
+    while (t->count > 0 && (int16_t)(number - t->sends[t->head].number) > 0)
+        forget_oldest(t);
+    send = &t->sends[t->head];
+    if (t->count == 0 || send->number != number)
+        return; // late itself, or of a send that was not remembered
+    // A piece received in part before the rest was taken: when the kernel took this one is not
+    // known.
+    if (send->taken_ns != 0) {
+        times->sealed_ns = send->sealed_ns;
+        times->taken_ns = send->taken_ns;
     }
+    if (--send->left == 0)
+        forget_oldest(t);
 }
 
 void budget_add(struct budget *b, const struct budget_times *times)

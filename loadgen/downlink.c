@@ -31,14 +31,6 @@ void downlink_free(struct shard *s)
     free(s->downlink.plain);
 }
 
-// The count that the sender wrote into the message id; `opened` is the plaintext, in place.
-static uint32_t number_of(const uint8_t *opened)
-{
-    const uint8_t *end = opened - 16 - WIRE_HEADER_BYTES + 40;
-
-    return (uint32_t)end[-4] << 24 | (uint32_t)end[-3] << 16 | (uint32_t)end[-2] << 8 | end[-1];
-}
-
 static void measure_parts(struct tally *t, const struct budget_times *times)
 {
     budget_add(&t->budget, times);
@@ -53,7 +45,7 @@ static void measure_parts(struct tally *t, const struct budget_times *times)
 }
 
 static void measure(struct shard *s, struct client *c, const struct ledger_record *record,
-                    const uint8_t *opened, uint64_t opened_ns)
+                    uint64_t opened_ns)
 {
     struct tally *t = &s->tally;
     struct budget_times times = {.intended_ns = record->intended_ns,
@@ -65,7 +57,7 @@ static void measure(struct shard *s, struct client *c, const struct ledger_recor
     if (opened_ns >= s->measure_ns && opened_ns < s->end_ns)
         t->delivered++;
     pulse_record(&s->pulse, opened_ns - record->intended_ns);
-    budget_find_send(&c->partner->trail, number_of(opened), &times); // makes room, measured or not
+    budget_find_send(&c->partner->trail, record->send, &times); // makes room, measured or not
     if (record->flags & LEDGER_FLAG_MEASURED) {
         struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
 
@@ -110,7 +102,7 @@ static bool deliver(struct shard *s, struct client *c, const struct sp_session_j
         handshake_on_answer(s, c, opened_ns);
         return false;
     }
-    measure(s, c, &record, job->out, opened_ns);
+    measure(s, c, &record, opened_ns);
     // Closed loop: the slot is free, the next envelope is due.
     if (!shard_is_open_loop(s) && opened_ns < s->end_ns && c->partner->state == CLIENT_READY) {
         bool has_room = uplink_push_due(s, c->partner, opened_ns, opened_ns);

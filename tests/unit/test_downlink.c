@@ -191,9 +191,10 @@ Test(downlink, on_data_measures_every_part)
     r.intended_ns = 1000;
     r.lag_16ns = 10;
     r.sent_ns = 2000;
+    r.send = 7;
+    pair[0].trail.next = 7;
     make_frame(frame, &r);
-    frame[4 + 39] = 7; // the message id's count
-    budget_push_send(&pair[0].trail, 7, 1, 3000);
+    budget_push_send(&pair[0].trail, 1, 3000);
     budget_complete_send(&pair[0].trail, 4000);
     s.now_ns = 6000;
     receive(frame, sizeof frame);
@@ -216,7 +217,7 @@ Test(downlink, on_data_in_the_warm_up_makes_room_in_the_trail)
 
     r.flags = 0;
     make_frame(frame, &r);
-    budget_push_send(&pair[0].trail, 0, 1, 3000);
+    budget_push_send(&pair[0].trail, 1, 3000);
     receive(frame, sizeof frame);
     end_turn();
     cr_assert_eq(s.tally.budget.count, 0);
