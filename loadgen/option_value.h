@@ -14,6 +14,7 @@ enum {
     OPTION_KEYS_LOAD = 256,
     OPTION_KEYS_CRYPTO = 320,
     OPTION_KEYS_PROCESS = 384,
+    OPTION_KEYS_OUTPUTS = 448,
 };
 
 // What is known while the options are read; `input` of every argp parser.
@@ -21,6 +22,7 @@ struct option_parse {
     struct options *o;
     char *reason;                  // OPTIONS_REASON_BYTES
     const struct options_own *own; // NULL: a run
+    struct report_option_parse report;
     bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration;
 };
 
