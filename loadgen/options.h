@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "payload.h"
 #include "plan.h"
 #include "report_options.h"
@@ -34,7 +35,10 @@ struct options_outputs {
 
 struct options {
     const char *url;
-    enum options_mode mode;
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop

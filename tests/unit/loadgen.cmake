@@ -1,4 +1,4 @@
-foreach(name arena backlog budget downlink exit_code handshake handshake_faults hdr_encoding
+foreach(name arena backlog budget dialog downlink exit_code group handshake handshake_faults hdr_encoding
     ledger machine options output_format payload percentile_curve persona plan planner prng pulse
     recorder report schedule search series sink_users stage stage_result stage_tally summary tally
     target threshold threshold_list user_control usl verdict)
