@@ -79,6 +79,8 @@ static struct options options_of(const struct ceiling *c, const struct options *
     }
     run.warmup_ns = WARMUP_NS;
     run.duration_ns = o->ceiling_ns;
+    run.source_addresses_auto = true;
+    run.sources = (struct source_list){0};
     run.ca_file = NULL;
     run.insecure = false;
     run.json_file = NULL;

@@ -405,8 +405,6 @@ static void on_refused(struct shard *s, struct client *c, const struct user_cont
     }
     s->tally.ledger.refused++;
     pulse_add(&s->pulse.refused, 1);
-    c->tally->refused++;
-    c->turned_away++;
     sent.dialog->refused++;
     if (!shard_is_open_loop(s))
         uplink_push_next(s, c, sent.sequence, s->now_ns, true);

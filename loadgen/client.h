@@ -12,6 +12,7 @@
 #ifndef SEALPOST_CLIENT_H
 #define SEALPOST_CLIENT_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -71,11 +72,12 @@ struct client_round {
 
 struct client {
     // What every message touches.
-    enum client_state state;
+    alignas(CACHE_LINE_BYTES) enum client_state state;
     bool is_ready;     // in the uplink's list
     bool is_sending;   // one send in flight for each socket
     bool is_receiving; // a receive is armed
     bool is_talking;   // sends what the schedule or the closed loop makes due
+    bool is_apart;     // its envelopes are measured for its group, too
     uint16_t send_segment;
     uint32_t send_len;
     uint32_t number; // in the run
@@ -108,7 +110,6 @@ struct client {
     uint64_t last_read_ns; // slow reader
     uint32_t read_credit;  // slow reader: bytes
     uint32_t accepted;     // durable envelopes the relay took; wraps
-    uint32_t turned_away;  // envelopes the relay refused; wraps
     uint32_t left_to_send; // offline, closed loop: of this absence
     uint32_t resting;   // slow-reader, closed loop: refused ones that are due again a little later
     uint8_t operations; // connect, shutdown, close in the ring

@@ -32,20 +32,21 @@ enum dialog_handshake {
 #define DIALOG_HANDSHAKE_MESSAGE (1ull << 63)
 
 struct dialog {
-    struct client *owner, *partner;
-    struct dialog *peer;    // the other end
+    // What every message touches, in the order that its lines of cache are.
     uint64_t next_sequence; // envelopes sent
-    uint64_t received;      // envelopes of the other end that came, each once
-    uint64_t refused;       // envelopes the relay answered with an error
     uint64_t message_base;  // index of the dialog, at its place in a message id
-    uint64_t next_handshake_message;
+    struct client *partner, *owner;
     uint8_t header[WIRE_HEADER_BYTES]; // of its session messages; the message id's end varies
+    uint64_t received;                 // envelopes of the other end that came, each once
     struct ledger_flow flow;           // what it receives
     struct sp_session session;
     bool has_session;
     bool with_one_time;    // this handshake's bundle had one
     bool with_last_resort; // and the last-resort KEM prekey
     enum dialog_handshake handshake;
+    struct dialog *peer; // the other end
+    uint64_t refused;    // envelopes the relay answered with an error
+    uint64_t next_handshake_message;
     uint64_t handshake_began_ns;
 };
 

@@ -43,40 +43,47 @@ static void measure_parts(struct tally *t, const struct budget_times *times)
     hist_record(&t->server_network, times->received_ns - times->taken_ns);
 }
 
-// What waits in a mailbox waits on purpose: such a latency is its group's alone.
+// For its group alone what waited in a mailbox: it did so on purpose. False when that is all.
+static bool measure_apart(struct shard *s, struct client *c, const struct ledger_record *record,
+                          uint64_t opened_ns, bool in_window)
+{
+    bool is_measured = (record->flags & LEDGER_FLAG_MEASURED) != 0;
+
+    c->tally->delivered += in_window;
+    if (is_measured)
+        hist_record(&c->tally->response, opened_ns - record->intended_ns);
+    if (!group_is_offline(c->group))
+        return true;
+    if (is_measured && shard_find_stage(s, record->intended_ns))
+        shard_find_stage(s, record->intended_ns)->delivered++;
+    return false;
+}
+
 static void measure(struct shard *s, struct dialog *d, const struct ledger_record *record,
                     uint64_t opened_ns)
 {
-    struct client *c = d->owner;
     struct tally *t = &s->tally;
     struct budget_times times = {.intended_ns = record->intended_ns,
                                  .noticed_ns = ledger_noticed_ns(record),
                                  .sent_ns = record->sent_ns,
                                  .received_ns = s->now_ns,
                                  .opened_ns = opened_ns};
-    bool is_offline = group_is_offline(c->group);
+    bool in_window = opened_ns >= s->measure_ns && opened_ns < s->end_ns;
 
-    c->tally->received++;
-    if (opened_ns >= s->measure_ns && opened_ns < s->end_ns) {
-        t->delivered++;
-        c->tally->delivered++;
-    }
-    if (!is_offline)
-        pulse_record(&s->pulse, opened_ns - record->intended_ns);
+    t->delivered += in_window;
     budget_find_send(&d->partner->trail, record->send, &times); // makes room, measured or not
-    if (!(record->flags & LEDGER_FLAG_MEASURED))
+    if (d->owner->is_apart && !measure_apart(s, d->owner, record, opened_ns, in_window))
         return;
-    struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
+    pulse_record(&s->pulse, opened_ns - record->intended_ns);
+    if (record->flags & LEDGER_FLAG_MEASURED) {
+        struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
 
-    if (stage)
-        stage->delivered++;
-    if (is_offline || s->options->group_count > 1)
-        hist_record(&c->tally->response, opened_ns - record->intended_ns);
-    if (is_offline)
-        return;
-    measure_parts(t, &times);
-    if (stage)
-        hist_record(&stage->response, opened_ns - record->intended_ns);
+        measure_parts(t, &times);
+        if (stage) {
+            stage->delivered++;
+            hist_record(&stage->response, opened_ns - record->intended_ns);
+        }
+    }
 }
 
 // A job that did not open: which fault is it?

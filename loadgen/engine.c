@@ -91,6 +91,8 @@ static int init(struct shard *s)
 
 static void finish(struct shard *s)
 {
+    if (s->clients)
+        population_count(s);
     for (uint32_t i = 0; s->clients && i < s->opened; i++)
         client_free(s, &s->clients[i]);
     downlink_free(s);

@@ -4,6 +4,8 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "ceiling.h"
@@ -12,6 +14,7 @@
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
+#include "options_scenario.h"
 #include "options_threshold.h"
 #include "outputs.h"
 
@@ -70,6 +73,7 @@ static const char doc[] =
     "reached.";
 
 static const struct argp_child children[] = {
+    {&options_scenario_argp, 0, "Scenario:", 1},
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
@@ -98,6 +102,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         if (p->o->url)
             return option_refuse(p, "one relay at a time: '%s' is too much", arg);
         p->o->url = arg;
+        return 0;
+    case ARGP_KEY_ERROR:
+        p->next = state->next;
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -196,10 +203,13 @@ static int check_stages(struct option_parse *p)
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
+    uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
     uint32_t units = 0;
     int err;
 
-    if (!o->url)
+    if (o->is_check && p->own)
+        return option_refuse(p, "--check tells of one run; this command makes several");
+    if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
     p->has_groups = o->group_count > 0;
     err = check_groups(p);
@@ -219,6 +229,12 @@ static int check(struct option_parse *p)
     if (o->ceiling_ns > 0 && !ceiling_applies(o))
         return option_refuse(p, "--ceiling is of users that stay and send: --mode talk, or groups "
                                 "of chat and fan-out");
+    if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
+        return option_refuse(p,
+                             "%u connections are too many for %u address%s of --source-addresses: "
+                             "%u each at most",
+                             o->connections, sources, sources == 1 ? "" : "es",
+                             SOURCE_LIST_CONNECTIONS_EACH);
     if (o->ca_file && o->insecure)
         return option_refuse(p,
                              "--ca verifies the relay and --insecure does not; give one of them");
@@ -230,21 +246,8 @@ static int check(struct option_parse *p)
     return 0;
 }
 
-int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+static void set_defaults(struct options *o)
 {
-    return options_parse_with(o, NULL, argc, argv, reason);
-}
-
-int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
-                       char reason[OPTIONS_REASON_BYTES])
-{
-    struct argp_child all[COUNT_OF(children)];
-    const struct argp argp = {
-        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
-
-    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
-
     *o = (struct options){
         .mode = OPTIONS_TALK,
         .suite = SP_SUITE_X3DH,
@@ -262,16 +265,93 @@ int options_parse_with(struct options *o, const struct options_own *own, int arg
         .seed = 1,
         .progress_ns = NS_PER_S,
     };
+}
+
+static int parse_argv(struct option_parse *p, const struct argp *argp, int argc, char **argv)
+{
+    if (argp_parse(argp, argc, argv, 0, NULL, p) == 0)
+        return 0;
+    if (p->reason[0] == '\0')
+        option_refuse(p, "the options cannot be read");
+    return -EINVAL;
+}
+
+// The sentence, with the place in the file it is about in front.
+static void add_place(char reason[OPTIONS_REASON_BYTES], const char *source, uint32_t line)
+{
+    char sentence[OPTIONS_REASON_BYTES];
+
+    memcpy(sentence, reason, sizeof sentence);
+    if (snprintf(reason, OPTIONS_REASON_BYTES, "%.100s:%u: %s", source, line, sentence) < 0)
+        memcpy(reason, sentence, sizeof sentence);
+}
+
+// The file's options first, then the command line's.
+static int parse_scenario(struct option_parse *p, const struct argp *argp,
+                          const struct option_names *names, const struct options_given *given,
+                          int argc, char **argv)
+{
+    struct options_merged merged;
+    int err = scenario_load(&p->o->scenario, given->scenario, names, p->reason);
+
+    if (err < 0)
+        return -EINVAL;
+    if (options_scenario_merge(&merged, p->o->scenario, names, given, argc, argv) < 0) {
+        option_refuse(p, "out of memory");
+        return -EINVAL;
+    }
+    err = parse_argv(p, argp, merged.argc, merged.argv);
+    if (err < 0 && p->next >= 2 && (uint32_t)p->next <= merged.count + 1)
+        add_place(p->reason, p->o->scenario->source, merged.settings[p->next - 2]->line);
+    free(merged.argv);
+    return err;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+{
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    struct argp_child all[COUNT_OF(children)];
+    const struct argp argp = {
+        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
+    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
+    struct option_names names;
+    struct options_given given;
+    int err;
+
+    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
+    _Static_assert(SCENARIO_REASON_BYTES <= OPTIONS_REASON_BYTES, "the file's reason fits");
+    set_defaults(o);
     memcpy(all, children, sizeof all);
     if (own)
         all[OWN] = (struct argp_child){own->argp, 0, own->title, -1};
     argp_program_version = "sealpost-load " SEALPOST_VERSION;
     argp_err_exit_status = EXIT_CODE_BAD_OPTIONS;
     reason[0] = '\0';
-    if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0) {
-        if (reason[0] == '\0')
-            option_refuse(&p, "the options cannot be read");
-        return -EINVAL;
-    }
-    return -check(&p);
+    option_names_collect(&names, &argp);
+    options_scenario_scan(&given, &names, argc, argv);
+    err = given.scenario ? parse_scenario(&p, &argp, &names, &given, argc, argv)
+                         : parse_argv(&p, &argp, argc, argv);
+    if (err == 0)
+        err = -check(&p);
+    if (err < 0)
+        options_free(o);
+    return err;
+}
+
+void options_collect_names(struct option_names *names)
+{
+    const struct argp argp = {.children = children};
+
+    option_names_collect(names, &argp);
+}
+
+void options_free(struct options *o)
+{
+    scenario_destroy(o->scenario);
+    o->scenario = NULL;
 }

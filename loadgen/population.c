@@ -5,6 +5,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "shard.h"
 
@@ -77,7 +78,9 @@ static int allocate(struct shard *s)
         }
     }
     // calloc of nothing may be NULL: one more of each.
-    s->clients = calloc(s->client_count, sizeof *s->clients);
+    s->clients = aligned_alloc(CACHE_LINE_BYTES, s->client_count * sizeof *s->clients);
+    if (s->clients)
+        memset(s->clients, 0, s->client_count * sizeof *s->clients);
     s->rearm = calloc(s->client_count, sizeof(*s->rearm));
     s->senders = calloc(senders + 1, sizeof(*s->senders));
     s->dialogs = calloc(dialogs + 1, sizeof *s->dialogs);
@@ -152,6 +155,7 @@ int population_init(struct shard *s)
             c->slot = slot;
             c->group = g;
             c->tally = &s->tally.groups[i];
+            c->is_apart = s->options->group_count > 1 || group_is_offline(g);
             budget_init_trail(&c->trail, NULL, 1); // who sends gets a longer one
             timer_init(&c->timer);
         }
@@ -160,6 +164,21 @@ int population_init(struct shard *s)
     }
     assert(slot == s->client_count);
     return 0;
+}
+
+void population_count(struct shard *s)
+{
+    for (uint32_t i = 0; i < s->client_count; i++) {
+        struct client *c = &s->clients[i];
+
+        for (uint32_t n = 0; n < c->dialog_count; n++) {
+            c->tally->sent += c->dialogs[n].next_sequence;
+            c->tally->received += c->dialogs[n].received;
+            c->tally->refused += c->dialogs[n].refused;
+        }
+    }
+    if (!s->clients[0].is_apart)
+        s->tally.groups[0].delivered = s->tally.delivered;
 }
 
 void population_free(struct shard *s)

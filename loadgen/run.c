@@ -25,6 +25,7 @@ struct run {
     struct shard *shards;
     uint32_t shard_count;     // started
     struct schedule schedule; // open loop
+    struct source_list sources;
     struct shard_clock clock;
     struct display display;
     sigset_t signals;
@@ -109,13 +110,17 @@ static uint64_t read_server_rss(struct run *r)
     return stat.rss_bytes;
 }
 
-static uint32_t find_sources(const struct options *o, const struct target *t)
+static void find_sources(struct source_list *sources, const struct options *o,
+                         const struct target *t)
 {
-    if (!t->loopback || t->address.ss_family != AF_INET)
-        return 0;
-    if (!o->source_addresses_auto)
-        return o->source_addresses;
-    return (o->connections - 1) / OPTIONS_CONNECTIONS_PER_SOURCE + 1;
+    sources->count = 0;
+    if (o->sources.count > 0)
+        *sources = o->sources;
+    else if (t->loopback && t->address.ss_family == AF_INET)
+        source_list_init_loopback(sources,
+                                  o->source_addresses_auto
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      : o->source_addresses);
 }
 
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
@@ -136,7 +141,7 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->index = i;
         s->first_number = first;
         s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
-        s->source_addresses = find_sources(o, t);
+        s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
@@ -579,6 +584,7 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
         return -ENOMEM;
     }
     init_schedule(&r.schedule, o);
+    find_sources(&r.sources, o, t);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     display_init(&r.display, o, web, clock_now_ns());

@@ -81,7 +81,7 @@ struct shard {
     uint32_t index;
     uint32_t first_number, client_count;
     uint32_t group_users[GROUPS_MAX]; // client_count in all
-    uint32_t source_addresses;
+    const struct source_list *source_addresses;
     uint64_t run_id;
     // The thread's.
     struct ring ring;

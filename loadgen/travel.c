@@ -87,7 +87,7 @@ static bool is_quiet_side(const struct client *c)
 
     return c->due_count == 0 && dialog_in_flight(d) == 0 && c->control.len == 0 &&
            c->acks.len == 0 && !c->is_sending &&
-           (!is_durable || c->accepted + c->turned_away == (uint32_t)d->next_sequence);
+           (!is_durable || c->accepted + (uint32_t)d->refused == (uint32_t)d->next_sequence);
 }
 
 static void storm_drop(struct shard *s, struct travel_storm *storm);

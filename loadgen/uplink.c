@@ -347,7 +347,6 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
-    c->tally->sent++;
     memcpy(envelope - sizeof key, &key, sizeof key);
     memcpy(envelope, d->header, WIRE_HEADER_BYTES);
     if (!is_fixed(s))

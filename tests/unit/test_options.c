@@ -109,6 +109,16 @@ Test(options, parse_stages)
     cr_assert_eq(o.arrival, PLAN_POISSON);
 }
 
+Test(options, parse_sources)
+{
+    cr_assert_eq(PARSE(URL, "--source-addresses", "127.1.0.0/24", "-c", "100000"), 0, "%s", reason);
+    cr_assert_eq(o.sources.count, 254);
+    cr_assert_not(o.source_addresses_auto);
+    cr_assert_eq(PARSE(URL, "--source-addresses", "127.1.0.0/24", "--source-addresses", "auto"), 0);
+    cr_assert_eq(o.sources.count, 0, "the last one counts");
+    cr_assert(o.source_addresses_auto);
+}
+
 Test(options, parse_payload_distribution)
 {
     cr_assert_eq(PARSE(URL, "-p", "choice:64*3,1024*1"), 0);
@@ -206,7 +216,11 @@ static const struct refusal refusals[] = {
     {{URL, "-t", "0"}, "--threads"},
     {{URL, "-c", "4", "-t", "3"}, "too many"},
     {{URL, "--pin", "one"}, "--pin"},
-    {{URL, "--source-addresses", "many"}, "--source-addresses"},
+    {{URL, "--source-addresses", "many"}, "--source-addresses takes auto, a number, addresses"},
+    {{URL, "--source-addresses", "0"}, "--source-addresses takes a whole number from 1 to 256"},
+    {{URL, "--source-addresses", "127.1.0.0/16"}, "256 addresses at most"},
+    {{URL, "--source-addresses", "127.0.0.2", "-c", "25002"}, "too many for 1 address of"},
+    {{URL, "--source-addresses", "2", "-c", "50002"}, "too many for 2 addresses of"},
     {{URL, "--ca", "x.pem", "--insecure"}, "give one of them"},
     {{URL, "--server-pid", "0"}, "--server-pid"},
     {{URL, "--seed", "x"}, "--seed"},
