@@ -30,10 +30,8 @@ void downlink_free(struct shard *s)
     free(s->downlink.plain);
 }
 
-static void measure_parts(struct tally *t, struct budget_trail *trail, uint32_t number,
-                          struct budget_times *times)
+static void measure_parts(struct tally *t, const struct budget_times *times)
 {
-    budget_find_send(trail, number, times);
     budget_add(&t->budget, times);
     hist_record(&t->response, times->opened_ns - times->intended_ns);
     hist_record(&t->uncorrected, times->opened_ns - times->sent_ns);
@@ -43,15 +41,6 @@ static void measure_parts(struct tally *t, struct budget_trail *trail, uint32_t 
     hist_record(&t->seal, times->sealed_ns - times->sent_ns);
     hist_record(&t->socket_queue, times->taken_ns - times->sealed_ns);
     hist_record(&t->server_network, times->received_ns - times->taken_ns);
-}
-
-// The running count of the sender's envelopes, over all its dialogs: it sends a round to each of
-// them in turn.
-static uint32_t number_of(const struct dialog *d, uint64_t sequence)
-{
-    uint32_t count = d->partner->dialog_count;
-
-    return count == 1 ? (uint32_t)sequence : (uint32_t)(sequence * count + dialog_index(d->peer));
 }
 
 // For its group alone what waited in a mailbox: it did so on purpose. False when that is all.
@@ -82,13 +71,14 @@ static void measure(struct shard *s, struct dialog *d, const struct ledger_recor
     bool in_window = opened_ns >= s->measure_ns && opened_ns < s->end_ns;
 
     t->delivered += in_window;
+    budget_find_send(&d->partner->trail, record->send, &times); // makes room, measured or not
     if (d->owner->is_apart && !measure_apart(s, d->owner, record, opened_ns, in_window))
         return;
     pulse_record(&s->pulse, opened_ns - record->intended_ns);
     if (record->flags & LEDGER_FLAG_MEASURED) {
         struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
 
-        measure_parts(t, &d->partner->trail, number_of(d, record->sequence), &times);
+        measure_parts(t, &times);
         if (stage) {
             stage->delivered++;
             hist_record(&stage->response, opened_ns - record->intended_ns);

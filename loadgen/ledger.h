@@ -3,8 +3,9 @@
 // what it saw before. Pure, no clock, no I/O. Thread: one owner for each flow and counts.
 //
 //      0        8        12         16         24            32        40      44
-//     | run id | sender | receiver | sequence | intended ns | sent ns | flags | lag |  48 bytes
+//     | run id | sender | receiver | sequence | intended ns | sent ns |   *   | lag |  48 bytes
 //
+// *: flags (2) and the number of the send it is part of (2).
 // In native byte order: the process that reads it is the one that wrote it.
 #ifndef SEALPOST_LEDGER_H
 #define SEALPOST_LEDGER_H
@@ -27,7 +28,8 @@ struct ledger_record {
     uint32_t sender, receiver;
     uint64_t sequence; // from 0, each direction of a pair its own
     uint64_t intended_ns, sent_ns;
-    uint32_t flags;
+    uint16_t flags;
+    uint16_t send;     // its sender's count of sends (budget.h)
     uint32_t lag_16ns; // noticed − intended in units of 16 ns; UINT32_MAX: 68 s or more
 };
 

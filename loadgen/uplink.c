@@ -343,6 +343,7 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
+        .send = c->trail.next,
         .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
@@ -378,7 +379,7 @@ static bool build_piece(struct shard *s, struct client *c)
     struct uplink *u = &s->uplink;
     size_t plain_len, room, frames_len;
     uint32_t frames = measure_frames(s, c, &frames_len);
-    struct uplink_piece piece = {.client = c, .frames = frames};
+    struct uplink_piece piece = {.client = c, .frames = (uint16_t)frames};
     uint8_t *at;
 
     if (c->acks.len > 0)
@@ -406,7 +407,6 @@ static bool build_piece(struct shard *s, struct client *c)
     release(s, &c->control);
     if (frames > 0 && u->batch_ns == 0)
         u->batch_ns = clock_now_ns();
-    piece.first_number = frames > 0 ? (uint32_t)next_number(c) : 0;
     for (uint32_t i = 0; i < frames; i++)
         at = build_frame(s, c, at, is_fixed(s) ? s->options->payload_bytes : u->payloads[i]);
     s->due_pending -= frames;
@@ -464,7 +464,7 @@ static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_
     c->send_segment = piece->segment;
     c->send_len = piece->len;
     if (piece->frames > 0)
-        budget_push_send(&c->trail, piece->first_number, piece->frames, sealed_ns);
+        budget_push_send(&c->trail, piece->frames, sealed_ns);
 }
 
 static void finish_batch(struct shard *s)

@@ -29,7 +29,7 @@ struct uplink_piece {
     uint32_t len;   // of what is sent; wss: of the records in front so far
     uint8_t *plain; // wss: what becomes records
     uint32_t plain_len;
-    uint32_t first_number, frames; // envelopes in it
+    uint16_t frames; // envelopes in it
     uint16_t segment;
 };
 

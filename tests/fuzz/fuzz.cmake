@@ -73,6 +73,11 @@ foreach(name sp_initial_open sp_session_open sp_bundle_decode_text)
   target_link_libraries(fuzz_${name} PRIVATE fuzz_sealcrypto)
 endforeach()
 
+sealpost_fuzzer(sink_users_answer loadgen/sink_users.c)
+target_include_directories(fuzz_sink_users_answer PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+target_link_libraries(fuzz_sink_users_answer PRIVATE fuzz_sealcrypto PkgConfig::YYJSON
+  PkgConfig::SODIUM)
+
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
   relay/control/keyed_table.c relay/control/ml_dsa_verifier.c relay/control/offline.c

@@ -154,6 +154,7 @@ Test(report, format_json_has_every_member)
         "/generator/backlog",
         "/generator/ceiling_per_s",
         "/generator/achieved_of_ceiling",
+        "/generator/ceiling_busy_pct",
         "/generator/ceiling_connections",
         "/generator/ceiling_reason",
         "/generator/coordinator_busy_pct",
@@ -259,7 +260,7 @@ Test(report, format_json_ceiling)
 
 Test(report, format_json_ceiling_limits)
 {
-    struct ceiling c = {.per_s = 5000, .connections = 4};
+    struct ceiling c = {.per_s = 5000, .busy_pct = 99, .connections = 4};
 
     out.tally.delivered = 9500;
     run_set_ceiling(&out, &c);
