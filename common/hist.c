@@ -134,3 +134,17 @@ double hist_mean(const struct hist *h)
 {
     return h->total == 0 ? 0 : h->sum / (double)h->total;
 }
+
+bool hist_next(const struct hist *h, size_t *bucket, uint64_t *value, uint64_t *count)
+{
+    while (*bucket < BUCKET_COUNT && h->counts[*bucket] == 0)
+        ++*bucket;
+    if (*bucket == BUCKET_COUNT)
+        return false;
+    *count = h->counts[*bucket];
+    *value = highest_value_of(*bucket);
+    if (*value > h->max)
+        *value = h->max;
+    ++*bucket;
+    return true;
+}

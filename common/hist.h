@@ -5,6 +5,7 @@
 #ifndef SEALPOST_HIST_H
 #define SEALPOST_HIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -35,5 +36,9 @@ uint64_t hist_percentile(const struct hist *h, double p);
 int hist_percentile_supported(const struct hist *h, double p);
 
 double hist_mean(const struct hist *h);
+
+// The next bucket with samples in it, from *bucket on, which must be 0 at first: its highest value
+// (never above max) and how many they are. False when there is none left.
+bool hist_next(const struct hist *h, size_t *bucket, uint64_t *value, uint64_t *count);
 
 #endif

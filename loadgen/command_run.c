@@ -1,24 +1,77 @@
 // sealpost-load run: options, one run, the report, the exit code. Thread: the process's main one.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "command.h"
 #include "options.h"
+#include "outputs.h"
+#include "page.h"
 #include "preview.h"
 #include "report.h"
 #include "run.h"
 #include "summary.h"
 #include "target.h"
 #include "tls.h"
+#include "web.h"
+
+static bool start_web(struct web **web, const struct options *o, int argc, char **argv)
+{
+    char reason[WEB_REASON_BYTES];
+
+    if (web_create(web, &o->report, argc, argv, reason) < 0) {
+        fprintf(stderr, "sealpost-load: %s\n", reason);
+        return false;
+    }
+    if (*web)
+        fprintf(stderr, "sealpost-load: live at %s\n", web_url(*web));
+    return true;
+}
+
+static bool complain_of(const char *file, int err)
+{
+    if (err < 0)
+        fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
+    return err == 0;
+}
+
+// Files that the options ask for. `line` is the result as JSON, or NULL for want of memory.
+static bool write_files(const struct outcome *out, const char *line, int argc, char **argv)
+{
+    const struct options *o = out->options;
+    const char *html = o->report.html_file;
+    bool ok = true;
+
+    if (o->json_file)
+        ok = complain_of(o->json_file, report_write_json(out, argc, argv, o->json_file));
+    if (html)
+        ok = complain_of(html, line ? page_write(html, line, NULL) : -ENOMEM) && ok;
+    ok = complain_of(o->record_file, out->record_error) && ok;
+    return outputs_write(out) && ok;
+}
+
+// What goes to standard output leaves no place there for the table.
+static FILE *table_stream(const struct outcome *out)
+{
+    const struct options *o = out->options;
+    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
+                                 o->outputs.csv_file, o->outputs.hlog_file};
+    bool taken = false;
+
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        taken |= files[i] && strcmp(files[i], "-") == 0;
+    return !out->has_begun || taken ? stderr : stdout;
+}
 
 static enum exit_code load(const struct options *o, const struct target *t, struct tls_context *tls,
                            int argc, char **argv)
 {
+    char *line = NULL;
     struct ceiling ceiling = {0};
+    struct web *web = NULL;
     struct outcome out;
     enum exit_code code;
-    int err;
 
     if (o->ceiling_ns > 0)
         ceiling_measure(&ceiling, o);
@@ -26,25 +79,24 @@ static enum exit_code load(const struct options *o, const struct target *t, stru
         fputs("sealpost-load: interrupted while the ceiling was measured\n", stderr);
         return EXIT_CODE_INTERRUPTED;
     }
-    if (run_load(&out, o, t, tls) < 0) {
+    if (!start_web(&web, o, argc, argv))
+        return EXIT_CODE_BAD_OPTIONS;
+    if (run_load_with_web(&out, o, t, tls, web) < 0) {
         fputs("sealpost-load: out of memory\n", stderr);
+        web_finish(web, NULL);
         return EXIT_CODE_INTERNAL;
     }
     run_set_ceiling(&out, &ceiling);
     code = out.exit_code;
+    if (web || o->report.html_file)
+        line = report_format_line(&out, argc, argv);
+    web_finish(web, line);
+    web = NULL;
     if (!out.has_begun || !o->quiet)
-        summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
-                                ? stderr
-                                : stdout);
-    err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
-    if (err < 0) {
-        fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
+        summary_print(&out, table_stream(&out));
+    if (!write_files(&out, line, argc, argv))
         code = EXIT_CODE_INTERNAL;
-    }
-    if (out.record_error < 0) {
-        fprintf(stderr, "sealpost-load: %s: %s\n", o->record_file, strerror(-out.record_error));
-        code = EXIT_CODE_INTERNAL;
-    }
+    free(line);
     run_free(&out);
     return code;
 }

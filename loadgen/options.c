@@ -15,6 +15,7 @@
 #include "options_process.h"
 #include "options_scenario.h"
 #include "options_threshold.h"
+#include "outputs.h"
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
@@ -59,9 +60,12 @@ static const struct argp_child children[] = {
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
     {&options_threshold_argp, 0, "Objectives:", 4},
+    {&outputs_argp, 0, "", 5},
+    {&report_options_argp, 0, "", 6},
     {0}, // a command's own
     {0},
 };
+#define REPORT (COUNT_OF(children) - 3)
 #define OWN (COUNT_OF(children) - 2)
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)
@@ -72,6 +76,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_INIT:
         for (unsigned i = 0; children[i].argp; i++)
             state->child_inputs[i] = p;
+        state->child_inputs[REPORT] = &p->report;
         if (p->own)
             state->child_inputs[OWN] = p->own->input;
         return 0;
@@ -249,11 +254,12 @@ int options_parse_with(struct options *o, const struct options_own *own, int arg
     struct argp_child all[COUNT_OF(children)];
     const struct argp argp = {
         NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason, .own = own};
+    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
     struct option_names names;
     struct options_given given;
     int err;
 
+    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
     _Static_assert(SCENARIO_REASON_BYTES <= OPTIONS_REASON_BYTES, "the file's reason fits");
     set_defaults(o);
     memcpy(all, children, sizeof all);

@@ -9,6 +9,7 @@
 #include "cpu.h"
 #include "payload.h"
 #include "plan.h"
+#include "report_options.h"
 #include "sealcrypto.h"
 #include "source_list.h"
 #include "stage.h"
@@ -25,6 +26,10 @@
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
 struct scenario;
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
 
 struct options {
     const char *url;
@@ -58,11 +63,13 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
+    struct options_outputs outputs;
     const char *record_file; // CSV of what was sent when
     pid_t server_pid;        // 0: none
     bool quiet;
-    uint64_t progress_ns; // 0: no progress lines
+    uint64_t progress_ns; // 0: nothing is shown while it runs
     struct threshold_list thresholds;
+    struct report_options report;
 };
 
 // Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no

@@ -10,10 +10,10 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "display.h"
 #include "engine.h"
 #include "outcome_metrics.h"
 #include "procstat.h"
-#include "progress.h"
 #include "sealcrypto.h"
 
 #define START_DELAY_NS (10 * NS_PER_MS)
@@ -27,12 +27,12 @@ struct run {
     struct schedule schedule; // open loop
     struct source_list sources;
     struct shard_clock clock;
-    struct progress progress;
+    struct display display;
     sigset_t signals;
-    clockid_t cpu_clocks[OPTIONS_THREADS_MAX]; // of the shards' threads
-    uint64_t busy_ns[OPTIONS_THREADS_MAX];     // theirs, when last read
-    struct pulse_sample window_from;
-    struct series_mark interval_from;
+    clockid_t cpu_clocks[OPTIONS_THREADS_MAX];     // of the shards' threads
+    uint64_t busy_ns[OPTIONS_THREADS_MAX];         // theirs, when last read
+    struct series_mark window_from, interval_from; // zero until the window begins
+    uint64_t window_busy_ns[OPTIONS_THREADS_MAX];
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
     struct machine_mark machine_from;
@@ -169,14 +169,66 @@ static bool all_done(const struct run *r)
     return true;
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+// What can be judged while it runs.
+static void judge_live(struct live *l)
+{
+    struct verdict_input in = {.open_loop = l->options->rate_per_s > 0};
+
+    for (uint32_t i = 0; i < l->options->threads; i++)
+        in.busiest_pct = l->busy_pct[i] > in.busiest_pct ? l->busy_pct[i] : in.busiest_pct;
+    verdict_judge(&l->verdict, &in);
+}
+
+static void fill_live(struct run *r, enum shard_phase phase, struct live *l)
+{
+    const struct outcome *out = r->out;
+    struct series_mark now = mark(r);
+    uint64_t measure_ns = atomic_load(&r->clock.measure_ns);
+    uint64_t end_ns = atomic_load(&r->clock.end_ns), until_ns = now.pulse.at_ns;
+    bool has_window = phase >= SHARD_MEASURE;
+    struct procstat stat;
+
+    *l = (struct live){.options = out->options,
+                       .target = out->target,
+                       .run_id = out->run_id,
+                       .started = out->started,
+                       .phase = phase,
+                       .interrupted = out->interrupted,
+                       .setup_ns = out->setup_ns,
+                       .length_ns = r->options->duration_ns,
+                       .pulse = now.pulse,
+                       .window = has_window ? r->window_from.pulse : now.pulse,
+                       .has_server = now.has_server,
+                       .server_rss_before_bytes = out->server_rss_before_bytes,
+                       .points = out->series.points,
+                       .point_count = out->series.count};
+    if (has_window) {
+        until_ns = until_ns < end_ns ? until_ns : end_ns;
+        l->elapsed_ns = until_ns > measure_ns ? until_ns - measure_ns : 0;
+    }
+    if (has_window && now.has_server && r->window_from.has_server)
+        l->server_cpu_ns = now.server_cpu_ns - r->window_from.server_cpu_ns;
+    for (uint32_t i = 0; i < r->shard_count && l->elapsed_ns > 0; i++)
+        l->busy_pct[i] = 100.0 * (double)(r->busy_ns[i] - r->window_busy_ns[i]) /
+                         (double)(now.pulse.at_ns - r->window_from.pulse.at_ns);
+    if (now.has_server && procstat_read(r->options->server_pid, &stat) == 0)
+        l->server_rss_bytes = stat.rss_bytes;
+    judge_live(l);
+}
+
 static void show(struct run *r, enum shard_phase phase)
 {
-    struct pulse_sample now;
+    struct live live;
 
-    if (clock_now_ns() < r->progress.next_ns)
+    if (clock_now_ns() < display_next_ns(&r->display))
         return;
-    now = sample(r);
-    progress_show(&r->progress, r->options, phase, &now);
+    fill_live(r, phase, &live);
+    display_show(&r->display, &live);
 }
 
 // Wait until every user is ready. False when there is nothing to measure.
@@ -201,7 +253,7 @@ static bool await_setup(struct run *r)
             break;
         }
         show(r, SHARD_SETUP);
-        await(r, r->progress.next_ns < deadline_ns ? r->progress.next_ns : deadline_ns);
+        await(r, earliest(display_next_ns(&r->display), deadline_ns));
     }
     atomic_store(&r->clock.stop, true);
     return false;
@@ -257,19 +309,14 @@ static void check_thresholds(struct run *r)
     const struct threshold_list *list = &r->options->thresholds;
     double value = 0;
     int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
-                                            &r->window_from, &r->interval_from.pulse, &value);
+                                            &r->window_from.pulse, &r->interval_from.pulse, &value);
 
     if (missed < 0)
         return;
     out->is_aborted = true;
     out->aborted_by = (uint32_t)missed;
-    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.at_ns;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.pulse.at_ns;
     out->aborted_at_value = value;
-}
-
-static uint64_t earliest(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
@@ -283,8 +330,8 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 static void begin_window(struct run *r, uint64_t now_ns)
 {
     machine_read(&r->machine_from);
-    r->interval_from = mark(r);
-    r->window_from = r->interval_from.pulse;
+    r->window_from = r->interval_from = mark(r);
+    memcpy(r->window_busy_ns, r->busy_ns, sizeof r->busy_ns);
     backlog_begin(&r->out->backlog, now_ns, atomic_load(&r->clock.end_ns),
                   count_waiting(&r->interval_from.pulse));
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
@@ -342,7 +389,7 @@ static void watch(struct run *r)
             edge_ns = measure_ns;
         else if (phase == SHARD_MEASURE)
             edge_ns = earliest(atomic_load(&r->clock.end_ns), r->next_interval_ns);
-        await(r, earliest(edge_ns, earliest(r->progress.next_ns, now_ns + NS_PER_S)));
+        await(r, earliest(edge_ns, earliest(display_next_ns(&r->display), now_ns + NS_PER_S)));
     }
     if (phase == SHARD_MEASURE)
         end_window(r, atomic_load(&r->clock.measure_ns));
@@ -494,6 +541,12 @@ static void init_schedule(struct schedule *schedule, const struct options *o)
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
              struct tls_context *tls)
 {
+    return run_load_with_web(out, o, t, tls, NULL);
+}
+
+int run_load_with_web(struct outcome *out, const struct options *o, const struct target *t,
+                      struct tls_context *tls, struct web *web)
+{
     struct run r = {.out = out, .options = o};
     int err;
 
@@ -517,7 +570,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     find_sources(&r.sources, o, t);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
-    progress_init(&r.progress, o, clock_now_ns());
+    display_init(&r.display, o, web, clock_now_ns());
     err = start_threads(&r, t, tls);
     if (err < 0) {
         out->failure = SHARD_FAILURE_INTERNAL;
@@ -531,7 +584,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     }
     collect(&r);
     write_record(&r);
-    progress_finish(&r.progress);
+    display_finish(&r.display);
     judge(out);
     free(r.shards);
     return 0;

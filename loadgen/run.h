@@ -19,6 +19,8 @@
 #include "tls.h"
 #include "verdict.h"
 
+struct web;
+
 struct outcome {
     const struct options *options;
     const struct target *target;
@@ -57,11 +59,15 @@ struct outcome {
 };
 
 // Run. `tls` is NULL for ws. The outcome is filled in whatever happens. Errors: -ENOMEM.
-// Thread: the process's main thread, before it has made others.
+// Thread: the process's main thread, before it has made others (but for the live page's, which
+// takes no signals).
 NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
                        struct tls_context *tls);
 // Judge once more, with the ceiling that was measured before the run.
 void run_set_ceiling(struct outcome *out, const struct ceiling *c);
+// The same with the live page beside it; NULL: none.
+NODISCARD int run_load_with_web(struct outcome *out, const struct options *o,
+                                const struct target *t, struct tls_context *tls, struct web *web);
 void run_free(struct outcome *out);
 
 #endif

@@ -105,7 +105,7 @@ static void run(const struct trial_setting *setting, struct options *o, struct t
     }
     o->quiet = true;
     o->progress_ns = 0;
-    o->json_file = NULL;
+    o->report.view = REPORT_VIEW_NEVER;
     if (run_load(&out, o, setting->target, setting->tls) < 0) {
         t->failure = EXIT_CODE_INTERNAL;
         snprintf(t->reason, sizeof t->reason, "out of memory");

@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "cpu.h"
+#include "live_report.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
@@ -84,7 +85,7 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
     args = yyjson_mut_obj_add_arr(d, run, "argv");
     for (int i = 0; i < argc; i++)
-        yyjson_mut_arr_add_str(d, args, argv[i]);
+        result_json_push_text(d, args, argv[i]);
     add_config(d, run, out);
 }
 
@@ -96,6 +97,8 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 
     cpu_model_name(model, sizeof model);
     yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
+    cpu_model_id(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, env, "cpu_id", model);
     yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
     yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);
@@ -317,7 +320,8 @@ static void add_counts(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, handshakes, "rate_limited", t->rate_limited);
 }
 
-char *report_format_json(const struct outcome *out, int argc, char **argv)
+static char *format(const struct outcome *out, const struct live *live, int argc, char **argv,
+                    yyjson_write_flag flags)
 {
     doc_t *d = yyjson_mut_doc_new(NULL);
     val_t *root;
@@ -340,10 +344,31 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_intervals(d, root, out);
     stage_result_add_json(d, root, out);
     threshold_report_add(d, root, out);
-    yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
-    text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
+    if (live)
+        live_report_add(d, root, live);
+    else
+        yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
+    text = yyjson_mut_write(d, flags, NULL);
     yyjson_mut_doc_free(d);
     return text;
+}
+
+char *report_format_json(const struct outcome *out, int argc, char **argv)
+{
+    return format(out, NULL, argc, argv, YYJSON_WRITE_PRETTY_TWO_SPACES);
+}
+
+char *report_format_line(const struct outcome *out, int argc, char **argv)
+{
+    return format(out, NULL, argc, argv, 0);
+}
+
+char *report_format_live(const struct live *live, int argc, char **argv)
+{
+    struct outcome out;
+
+    live_report_fill(&out, live);
+    return format(&out, live, argc, argv, 0);
 }
 
 int report_write_json(const struct outcome *out, int argc, char **argv, const char *file)

@@ -35,6 +35,8 @@ sealpost_integration_test(threshold 120)
 sealpost_integration_test(capacity 300)
 sealpost_integration_test(stub_relay 120)
 sealpost_integration_test(micro 300)
+sealpost_integration_test(outputs 120)
+sealpost_integration_test(compare 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
 

@@ -196,6 +196,7 @@ def test_nobody_there(capacity):
     (("--slo", "p99<20ms", "--rate", "100"), "leave --rate and --stage out"),
     (("--slo", "p99<20ms", "-m", "idle"), "--mode talk"),
     (("--slo", "p99<20ms", "--ceiling"), "belong to a run"),
+    (("--slo", "p99<20ms", "--csv", "x.csv"), "belong to a run"),
     (("--slo", "p99<20ms", "--max-rate", "10"), "above --max-rate"),
     (("--slo", "p99.99<20ms", "--start-rate", "100"), "give at least"),
     (("--slo", "p99<20ms", "--precision", "0"), "--precision takes"),
@@ -213,12 +214,15 @@ def test_bad_options(options, says):
     assert done.returncode == BAD_OPTIONS and says in done.stderr, done.stderr
 
 
-def test_plan_of_given_costs(relay, capacity):
+def test_plan_of_given_costs(relay, capacity, tmp_path):
     """Nothing needs to be measured when the costs are given."""
-    run = capacity(relay.url(), "--plan",
+    page = tmp_path / "page.html"
+    run = capacity(relay.url(), "--html", page, "--plan",
                    "users=8.64e6,messages=10,peak=6,cpu_ns=10000,rss_bytes=1580,payload=256")
     document = run.result()
     assert run.code == PASS
     assert document["plan"]["cores"] == pytest.approx(0.1)
     assert document["plan"]["memory_bytes"] == pytest.approx(51.84e9)
     assert "what breaks first: descriptors" in run.log()
+    text = page.read_text()
+    assert "<html" in text and '"schema":"sealpost.capacity/1"' in text

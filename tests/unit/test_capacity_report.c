@@ -35,7 +35,7 @@ TestSuite(capacity_report, .init = setup, .fini = teardown);
 
 static void format(void)
 {
-    char *text = capacity_report_format_json(&f, 2, argv);
+    char *text = capacity_report_format_json(&f, true, 2, argv);
 
     cr_assert_not_null(text);
     parsed = yyjson_read(text, strlen(text), 0);
