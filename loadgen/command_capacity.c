@@ -118,7 +118,8 @@ static enum exit_code search(struct capacity *c)
         code = judge_trial(t);
         if (code != EXIT_CODE_PASS)
             break;
-        outcome = (struct search_outcome){.achieved_per_s = t->achieved_per_s,
+        outcome = (struct search_outcome){.offered_per_s = t->offered_per_s,
+                                          .achieved_per_s = t->achieved_per_s,
                                           .is_met = t->is_met,
                                           .is_faulty = t->is_faulty,
                                           .is_limited = t->level == VERDICT_LIMITED};

@@ -172,6 +172,7 @@ static void add_search(doc_t *d, val_t *root, const struct capacity_findings *f)
 
         yyjson_mut_obj_add_str(d, o, "phase", search_phase_name(s->phase));
         result_json_add_real(d, o, "rate_per_s", s->rate_per_s);
+        result_json_add_real(d, o, "offered_per_s", s->outcome.offered_per_s);
         result_json_add_real(d, o, "achieved_per_s", s->outcome.achieved_per_s);
         yyjson_mut_obj_add_bool(d, o, "ok", s->verdict == SEARCH_PASS);
         yyjson_mut_obj_add_str(d, o, "result", search_verdict_text(s->verdict));

@@ -63,6 +63,7 @@ static void condense(const struct outcome *out, struct trial *t)
     t->connections = out->options->connections;
     t->window_s = (double)out->tally.window_ns / 1e9;
     t->delivered = out->tally.delivered;
+    t->offered_per_s = outcome_metrics_per_second(out, out->tally.scheduled);
     t->achieved_per_s = outcome_metrics_per_second(out, out->tally.delivered);
     t->has_p50 = hist_percentile_supported(response, 50);
     t->has_p99 = hist_percentile_supported(response, 99);

@@ -30,6 +30,7 @@ struct trial {
     uint32_t connections;
     double window_s;
     uint64_t delivered;
+    double offered_per_s; // open loop: as the arrivals fell
     double achieved_per_s;
     bool has_p50, has_p99;
     double p50_ns, p99_ns; // of the response

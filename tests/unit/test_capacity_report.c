@@ -66,7 +66,8 @@ static void search(double capacity_per_s)
     search_init(&f.search, &config);
     while (search_next(&f.search, &rate, &scale)) {
         struct trial *t = &f.trials[f.search.trial_count];
-        struct search_outcome o = {.achieved_per_s = rate, .is_met = rate < capacity_per_s};
+        struct search_outcome o = {
+            .offered_per_s = rate, .achieved_per_s = rate, .is_met = rate < capacity_per_s};
 
         *t = (struct trial){.rate_per_s = rate, .has_p99 = true, .p99_ns = 5e6};
         if (!o.is_met)
