@@ -84,10 +84,13 @@ static void repeat(struct search *s)
 static void narrow(struct search *s)
 {
     double roof = roof_per_s(s);
+    bool is_generators = s->high_per_s == 0 || roof < s->high_per_s;
+    // Where exactly the generator ends is not the question.
+    double precision =
+        is_generators ? fmax(s->config.precision, SEARCH_CEILING_PRECISION) : s->config.precision;
 
-    if (roof - s->low_per_s <= s->config.precision * s->low_per_s) {
-        if (roof < s->high_per_s || s->high_per_s == 0 ||
-            s->verifications == SEARCH_VERIFICATIONS_MAX) {
+    if (roof - s->low_per_s <= precision * s->low_per_s) {
+        if (is_generators || s->verifications == SEARCH_VERIFICATIONS_MAX) {
             repeat(s);
             return;
         }

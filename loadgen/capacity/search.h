@@ -31,6 +31,7 @@
 #define SEARCH_FAILURES_MAX 2u // of a rate, for it to fail; in a repeat one is enough
 #define SEARCH_LIMITS_MAX 3u   // the same of trials that the generator limited
 #define SEARCH_VERIFICATIONS_MAX 3u
+#define SEARCH_CEILING_PRECISION 0.1 // of the rate where the generator is the limit
 #define SEARCH_WINDOW_GROWTH 1.33
 #define SEARCH_WINDOW_GROWTH_MAX 4.0
 
