@@ -14,8 +14,8 @@
 #include "server_process.h"
 #include "slo.h"
 
-// Enough for a page of memory not to matter to what each costs.
-#define IDLE_CONNECTIONS_MIN 1000u
+// Enough for the relay to have touched its fixed pools before what more connections cost is measured.
+#define IDLE_CONNECTIONS_MIN 3000u
 
 struct capacity {
     const struct capacity_options *options;

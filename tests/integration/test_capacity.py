@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from relay_process import PATIENCE_S, binary, eventually
+from relay_process import PATIENCE_S, binary, eventually, is_sanitized
 from stub_relay import StubRelay
 from test_load import BAD_OPTIONS, INTERRUPTED, LIMITED, PASS, UNREACHABLE
 
@@ -90,7 +90,7 @@ def test_finds_the_known_rate(capacity, rate):
 def test_max_rate_is_at_least(relay, capacity):
     run = capacity(relay.url(), "--slo", "p50<20s", "--slo", "lost:count==0", "--start-rate", 200,
                    "--max-rate", 400, "--repeats", 1, "--server-pid", relay.process.pid,
-                   "--plan", "users=1e6,messages=40,peak=10,cores=4", *SHORT)
+                   "--plan", "users=1e6,messages=40,peak=10,cores=4,rss_bytes=700", *SHORT)
     document = run.result()
     assert run.code == PASS, run.log()
     found = document["capacity"]
@@ -212,6 +212,17 @@ def test_bad_options(options, says):
     done = subprocess.run([binary("loadgen/sealpost-load"), "capacity", "ws://127.0.0.1:1",
                            *options], capture_output=True, text=True, timeout=30)
     assert done.returncode == BAD_OPTIONS and says in done.stderr, done.stderr
+
+
+@pytest.mark.skipif(is_sanitized(), reason="sanitizers keep freed memory: it is not the relay's")
+def test_idle_connections_are_measured(relay, capacity):
+    run = capacity(relay.url(), "--server-pid", relay.process.pid, "-q", "--plan",
+                   "users=1e6,messages=40,peak=10,cpu_ns=10000")
+    document = run.result()
+    assert run.code == PASS, run.log()
+    each = document["rss_bytes_per_idle_conn"]
+    assert 100 < each < 10000
+    assert document["plan"]["memory_bytes"] == pytest.approx(1e6 * (each + 4420), rel=1e-3)
 
 
 def test_plan_of_given_costs(relay, capacity, tmp_path):
