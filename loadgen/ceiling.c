@@ -61,6 +61,8 @@ static struct options options_of(const struct ceiling *c, const struct options *
 
     run.url = url;
     run.connections = c->connections;
+    run.groups[0] = (struct group){.behaviour = GROUP_CHAT, .share = 1, .users = c->connections};
+    run.group_count = 1; // whatever the groups do, sealing and opening is the client's work
     if (o->rate_per_s > 0) {
         run.rate_per_s = 0;
         run.in_flight = (SATURATING + c->connections - 1) / c->connections;

@@ -67,11 +67,11 @@ static FILE *table_stream(const struct outcome *out)
 static enum exit_code load(const struct options *o, const struct target *t, struct tls_context *tls,
                            int argc, char **argv)
 {
-    char *line = NULL;
     struct ceiling ceiling = {0};
     struct web *web = NULL;
     struct outcome out;
     enum exit_code code;
+    char *line = NULL;
 
     if (o->ceiling_ns > 0)
         ceiling_measure(&ceiling, o);
@@ -91,7 +91,6 @@ static enum exit_code load(const struct options *o, const struct target *t, stru
     if (web || o->report.html_file)
         line = report_format_line(&out, argc, argv);
     web_finish(web, line);
-    web = NULL;
     if (!out.has_begun || !o->quiet)
         summary_print(&out, table_stream(&out));
     if (!write_files(&out, line, argc, argv))

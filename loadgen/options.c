@@ -32,6 +32,20 @@ static const char doc[] =
     "A rate that is not given is where the stage before ended, after a spike where it began. "
     "NAME: in front names a stage in the result. The warm-up has the first stage's first rate.\n"
     "\n"
+    "GROUPS: users split by share (default 1), each with a behaviour and what it takes.\n"
+    "  chat          pairs, both send\n"
+    "  fan-out       one sends the same to recipients=4 others, sealed for each; such a round is "
+    "one "
+    "arrival of RATE, and one of --in-flight\n"
+    "  handshake     pairs, one key agreement after the other\n"
+    "  prekey-drain  the same, and prekeys=100 one-time prekeys each are not replaced\n"
+    "  churn         pairs that talk, leave after online=1s, come back after offline=100ms "
+    "(means)\n"
+    "  storm         pairs that talk, lose their connections together, every=2s, and come back\n"
+    "  slow-reader   pairs; the recipient reads read=100000 bytes a second\n"
+    "  offline       pairs; messages=100 (closed loop) wait for a recipient away for offline=1s\n"
+    "  idle          connected, silent\n"
+    "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
     "      100 connections, one envelope in flight each, ten seconds\n"
@@ -45,6 +59,9 @@ static const char doc[] =
     "      post-quantum key agreement and identities, forward secrecy for each message\n"
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
+    "  sealpost-load ws://127.0.0.1:8080 -c 500 --group chat,share=4 --group "
+    "fan-out,recipients=24\n"
+    "      400 users in pairs, and four who send to 24 others each\n"
     "\n"
     "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
     "      exit code 99 when an objective is missed, at once if it is the first\n"
@@ -93,11 +110,51 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     }
 }
 
+// Without groups the mode is one; with them they are the mode.
+static int check_groups(struct option_parse *p)
+{
+    struct options *o = p->o;
+    bool talks = false, shakes_hands = false;
+
+    if (o->group_count == 0) {
+        o->groups[0] = (struct group){.behaviour = o->mode == OPTIONS_TALK        ? GROUP_CHAT
+                                                   : o->mode == OPTIONS_HANDSHAKE ? GROUP_HANDSHAKE
+                                                                                  : GROUP_IDLE,
+                                      .share = 1};
+        o->group_count = 1;
+        return 0;
+    }
+    if (p->has_mode)
+        return option_refuse(
+            p, "--mode is one behaviour for all and --group several; give one of them");
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        struct group *g = &o->groups[i];
+
+        talks = talks || group_senders(g, group_unit_users(g)) > 0;
+        shakes_hands = shakes_hands || group_is_handshaking(g);
+        if (g->behaviour == GROUP_OFFLINE && g->messages > 0 &&
+            (p->has_rate || o->stages.count > 0))
+            return option_refuse(
+                p, "--group offline: messages belongs to the closed loop, not to --rate");
+        if (g->behaviour == GROUP_SLOW_READER && o->durable)
+            return option_refuse(p, "--group slow-reader is about transient envelopes: leave out "
+                                    "--durable");
+        if (g->messages == 0)
+            g->messages = GROUP_MESSAGES_DEFAULT;
+    }
+    o->mode = talks ? OPTIONS_TALK : shakes_hands ? OPTIONS_HANDSHAKE : OPTIONS_IDLE;
+    return 0;
+}
+
 static int check_mode(struct option_parse *p)
 {
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
+    if (!talk && p->has_groups &&
+        (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
+        return option_refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --stage, "
+                                "--payload and --durable");
     if (!talk &&
         (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
         return option_refuse(
@@ -113,10 +170,10 @@ static int check_mode(struct option_parse *p)
         return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return option_refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
                              o->connections);
-    return 0;
+    return group_split(o->groups, o->group_count, o->connections, p->reason) < 0 ? EINVAL : 0;
 }
 
 static int check_stages(struct option_parse *p)
@@ -145,19 +202,24 @@ static int check_stages(struct option_parse *p)
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
-    uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
     uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
+    uint32_t units = 0;
     int err;
 
     if (o->is_check && p->own)
         return option_refuse(p, "--check tells of one run; this command makes several");
     if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    err = check_mode(p);
+    p->has_groups = o->group_count > 0;
+    err = check_groups(p);
+    if (err == 0)
+        err = check_mode(p);
     if (err == 0)
         err = check_stages(p);
     if (err)
         return err;
+    for (uint32_t i = 0; i < o->group_count; i++)
+        units += group_units(&o->groups[i]);
     if (o->duration_ns == 0)
         return option_refuse(p, "--duration must be longer than nothing");
     if (o->threads > units)

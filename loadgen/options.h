@@ -7,6 +7,7 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "payload.h"
 #include "plan.h"
 #include "report_options.h"
@@ -25,17 +26,20 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
-struct scenario;
 // Files and places for other tools; NULL: not wanted.
 struct options_outputs {
     const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
 };
+struct scenario;
 
 struct options {
     const char *url;
     struct scenario *scenario; // NULL: none; of options_free
     bool is_check;             // say what would be done; url may be missing
-    enum options_mode mode;
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop

@@ -126,12 +126,11 @@ static void find_sources(struct source_list *sources, const struct options *o,
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
 {
     const struct options *o = r->options;
-    uint32_t unit = o->mode == OPTIONS_IDLE ? 1 : 2, units = o->connections / unit, first = 0;
+    uint32_t first = 0;
     int err = 0;
 
     for (uint32_t i = 0; i < o->threads && err == 0; i++) {
         struct shard *s = &r->shards[i];
-        uint32_t share = units / o->threads + (i < units % o->threads);
 
         s->options = o;
         s->target = t;
@@ -141,13 +140,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->coordinator = pthread_self();
         s->index = i;
         s->first_number = first;
-        s->client_count = share * unit;
+        s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
         s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = tally_add_groups(&s->tally, o->group_count);
         if (err == 0)
             err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
         if (err == 0)
@@ -455,6 +456,19 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Of the run; of its slowest group when all of it is in groups (users who are offline).
+static uint64_t response_p99_ns(const struct tally *t)
+{
+    uint64_t longest_ns = hist_percentile(&t->response, 99);
+
+    for (uint32_t i = 0; i < t->group_count && t->response.total == 0; i++) {
+        uint64_t p99_ns = hist_percentile(&t->groups[i].response, 99);
+
+        longest_ns = p99_ns > longest_ns ? p99_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 // Objectives on the exact figures. True if all are met.
 static bool judge_thresholds(struct outcome *out)
 {
@@ -493,7 +507,7 @@ static void judge(struct outcome *out)
         .open_loop = out->options->rate_per_s > 0,
         .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
         .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
-        .response_p99_ns = hist_percentile(&t->response, 99),
+        .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
         .sent = t->sent,
         .stalls = t->stalls,
@@ -554,6 +568,8 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
     err = tally_init(&out->tally);
     if (err == 0)
         err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
+        err = tally_add_groups(&out->tally, o->group_count);
     if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {

@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "group.h"
 #include "outcome_metrics.h"
 #include "run.h"
+
+_Static_assert(GROUP_REASON_BYTES <= TRIAL_REASON_BYTES, "a group's reason fits");
 
 // Arrivals are random: so much more than what is needed on average.
 #define SAMPLES_MARGIN 1.25
@@ -84,11 +87,13 @@ static void condense(const struct outcome *out, struct trial *t)
     explain(out, t);
 }
 
-// Pairs, or idle users, are the least a thread can have.
+// A thread has at least one unit: users that belong together.
 static uint32_t clamp_threads(const struct options *o)
 {
-    uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
+    uint32_t units = 0;
 
+    for (uint32_t i = 0; i < o->group_count; i++)
+        units += group_units(&o->groups[i]);
     return o->threads < units ? o->threads : units;
 }
 
@@ -97,6 +102,10 @@ static void run(const struct trial_setting *setting, struct options *o, struct t
     struct outcome out;
 
     memset(t, 0, sizeof *t);
+    if (group_split(o->groups, o->group_count, o->connections, t->reason) < 0) {
+        t->failure = EXIT_CODE_BAD_OPTIONS;
+        return;
+    }
     o->server_pid = setting->server_pid;
     o->threads = clamp_threads(o);
     if (o->connections > setting->options->connections) {
@@ -143,6 +152,8 @@ void trial_run_idle(const struct trial_setting *setting, uint32_t connections, s
     struct options o = *setting->options;
 
     o.mode = OPTIONS_IDLE;
+    o.groups[0] = (struct group){.behaviour = GROUP_IDLE, .share = 1};
+    o.group_count = 1;
     o.rate_per_s = 0;
     o.durable = false;
     o.connections = connections;

@@ -133,6 +133,18 @@ def test_sweep_of_connections(relay, capacity):
         assert fit["reason"] in run.log()
 
 
+def test_groups_are_split_again_for_each_point(relay, capacity):
+    run = capacity(relay.url(), "--sweep", "connections=8,16", "--group", "chat", "--group", "idle",
+                   *SHORT)
+    document = run.result()
+    assert run.code == PASS, run.log()
+    assert all(point["per_s"] > 0 for point in document["sweep"]["points"])
+    run = capacity(relay.url(), "--sweep", "connections=2", "--group", "chat", "--group", "chat",
+                   *SHORT)
+    run.result()
+    assert run.code == BAD_OPTIONS, run.log()
+
+
 def free_port():
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))

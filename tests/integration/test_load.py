@@ -209,8 +209,8 @@ def test_schema(relay, load):
                     "--server-pid", relay.process.pid).passed()
     assert list(document) == ["schema", "run", "env", "offered", "connections", "messages",
                               "handshakes", "delivery", "latency_us", "budget", "generator",
-                              "server", "intervals", "stages", "thresholds", "aborted_by",
-                              "exit_code"]
+                              "server", "intervals", "stages", "groups", "thresholds",
+                              "aborted_by", "exit_code"]
     run = document["run"]
     assert len(run["id"]) == 16 and run["seed"] == 7 and run["duration_s"] >= 1.1
     assert run["config"]["connections"] == 4 and run["config"]["mode"] == "talk"

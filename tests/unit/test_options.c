@@ -138,6 +138,34 @@ Test(options, parse_modes)
     cr_assert_str_eq(options_arrival_name(PLAN_POISSON), "poisson");
 }
 
+Test(options, parse_groups)
+{
+    cr_assert_eq(PARSE(URL), 0);
+    cr_assert_eq(o.group_count, 1);
+    cr_assert_eq(o.groups[0].behaviour, GROUP_CHAT);
+    cr_assert_eq(o.groups[0].users, 100);
+    cr_assert_eq(PARSE(URL, "--group", "idle,share=3", "--group", "handshake", "-c", "40"), 0);
+    cr_assert_eq(o.mode, OPTIONS_HANDSHAKE);
+    cr_assert_eq(o.group_count, 2);
+    cr_assert_eq(o.groups[0].users, 30);
+    cr_assert_eq(o.groups[1].users, 10);
+    cr_assert_eq(PARSE(URL, "--group", "handshake", "--group", "offline", "-p", "99"), 0);
+    cr_assert_eq(o.mode, OPTIONS_TALK);
+    cr_assert_eq(o.groups[1].messages, GROUP_MESSAGES_DEFAULT);
+    cr_assert_eq(PARSE(URL, "--group", "idle", "-c", "3"), 0);
+    cr_assert_eq(o.mode, OPTIONS_IDLE);
+}
+
+Test(options, parse_too_many_groups)
+{
+    char *argv[GROUPS_MAX + 5] = {"sealpost-load", URL};
+
+    for (unsigned i = 0; i <= GROUPS_MAX; i++)
+        argv[2 + i] = "--group=idle";
+    cr_assert_eq(parse(argv), -EINVAL);
+    cr_assert(strstr(reason, "16 groups"));
+}
+
 Test(options, parse_quiet_silences_progress)
 {
     cr_assert_eq(PARSE(URL, "-q"), 0);
@@ -145,7 +173,7 @@ Test(options, parse_quiet_silences_progress)
 }
 
 struct refusal {
-    const char *args[5];
+    const char *args[6];
     const char *says; // a part of the sentence
 };
 
@@ -196,12 +224,20 @@ static const struct refusal refusals[] = {
     {{URL, "--ca", "x.pem", "--insecure"}, "give one of them"},
     {{URL, "--server-pid", "0"}, "--server-pid"},
     {{URL, "--seed", "x"}, "--seed"},
+    {{URL, "--group", "shout"}, "'shout'"},
+    {{URL, "-m", "talk", "--group", "chat"}, "give one of them"},
+    {{URL, "-c", "7", "--group=chat"}, "6 can"},
+    {{URL, "--group=idle", "-w", "2"}, "no group sends"},
+    {{URL, "--group=idle", "--suite", "pqxdh"}, "--suite"},
+    {{URL, "--group=offline,messages=3", "-r", "9"}, "closed loop"},
+    {{URL, "--group=slow-reader", "--durable"}, "transient"},
+    {{URL, "-c", "4", "--group=idle", "-t", "5"}, "too many"},
 };
 
 Test(options, parse_refuses_with_a_sentence)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        char *argv[7] = {"sealpost-load"};
+        char *argv[8] = {"sealpost-load"};
 
         memcpy(argv + 1, refusals[i].args, sizeof refusals[i].args);
         cr_assert_eq(parse(argv), -EINVAL, "case %zu (%s)", i, refusals[i].says);
