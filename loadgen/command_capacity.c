@@ -14,7 +14,8 @@
 #include "server_process.h"
 #include "slo.h"
 
-// Enough for the relay to have touched its fixed pools before what more connections cost is measured.
+// Enough for the relay to have touched its fixed pools before what more connections cost is
+// measured.
 #define IDLE_CONNECTIONS_MIN 3000u
 
 struct capacity {
