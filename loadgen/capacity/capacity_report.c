@@ -38,12 +38,11 @@ void capacity_report_print_trial(FILE *to, const struct trial *t, enum search_ph
 {
     fprintf(to, "%-7s %12.0f", search_phase_name(phase), t->rate_per_s);
     print_figures(to, t);
-    // What to do about a reason stands behind its semicolon: for the JSON, not for each line.
     if (verdict == SEARCH_PASS)
         fputs(" pass\n", to);
     else
-        fprintf(to, " fail: %s%s%.*s%s\n", search_verdict_text(verdict), t->reason[0] ? " (" : "",
-                (int)strcspn(t->reason, ";"), t->reason, t->reason[0] ? ")" : "");
+        fprintf(to, " fail: %s%s%s%s\n", search_verdict_text(verdict), t->reason[0] ? " (" : "",
+                t->reason, t->reason[0] ? ")" : "");
     fflush(to);
 }
 

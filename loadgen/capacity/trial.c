@@ -30,7 +30,9 @@ static void explain(const struct outcome *out, struct trial *t)
     if (!out->has_begun) {
         snprintf(t->reason, sizeof t->reason, "%s", out->failure_text);
     } else if (t->level == VERDICT_LIMITED) {
-        snprintf(t->reason, sizeof t->reason, "%s", out->verdict.reasons[0]);
+        // What to do about it stands behind the semicolon: not for each trial again.
+        snprintf(t->reason, sizeof t->reason, "%.*s", (int)strcspn(out->verdict.reasons[0], ";"),
+                 out->verdict.reasons[0]);
     } else if (t->is_faulty) {
         snprintf(t->reason, sizeof t->reason,
                  "%llu lost, %llu duplicate, %llu reordered, %llu refused, %llu disconnected",
