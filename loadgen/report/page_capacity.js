@@ -18,7 +18,7 @@ function capacity_search(capacity) {
   const per_s = (v) => `${figure(v)}/s`;
   const edges = found ? [["lower", "lower"], ["rate_per_s", "capacity"], ["upper", "upper"]].filter(([key]) => is_number(found[key]) && found[key] <= high).map(([key, name]) => ({ x: found[key], name: key === "rate_per_s" ? name : "" })) : [];
   return part("capacity", "Capacity", capacity.slo ? `The highest rate that holds ${typeof capacity.slo === "string" ? capacity.slo : "the objective"}.` : "The highest rate that holds the objective.",
-    found && is_number(found.rate_per_s) ? el("div", { class: "banner good" }, el("strong", {}, `${per_s(found.rate_per_s)}`), is_number(found.lower) && is_number(found.upper) ? `between ${per_s(found.lower)} and ${per_s(found.upper)}` : "") : null,
+    found && is_number(found.rate_per_s) ? el("div", { class: "banner good" }, el("strong", {}, `${found.at_least ? "at least " : ""}${per_s(found.rate_per_s)}`), found.at_least ? `limited by: ${name_of(String(found.limited_by)).toLowerCase()}; ` : "", is_number(found.lower) && is_number(found.upper) ? `between ${per_s(found.lower)} and ${per_s(found.upper)}` : "") : null,
     timed.length > 0 ? line_chart({
       key: "capacity", height: 270, legend: true, edges, x: { min: 0, max: high, name: "offered, a second", format: short_figure, tip: (x) => `offered ${per_s(x)}` }, y: { name: "p99 of the response", format: short_latency, tip: latency },
       label: `Scatter of ${timed.length} trials: offered rate and 99th percentile, held or not. The table below has the figures.`,
@@ -51,7 +51,7 @@ function capacity_sweep(capacity) {
       key: "sweep", height: 290, legend: true, x: { min: 0, max: reach, name: String(name), format: short_figure, tip: (x) => `${name} ${figure(x)}` }, y: { name: "a second", format: short_figure, tip: (v) => `${figure(v)}/s`, log: false },
       edges: fit && is_number(fit.peak_n) && fit.peak_n <= reach ? [{ x: fit.peak_n, name: "peak" }] : [], series,
       label: `Scatter of ${points.length} measured sizes and the fitted curve. The table below has the figures.`,
-    }), fit ? facts(Object.entries(fit).filter(([, value]) => is_number(value)).map(([key, value]) =>
+    }), !fit && is_object(sweep.fit) && sweep.fit.reason ? el("p", {}, `No curve is fitted: ${sweep.fit.reason}.`) : null, fit ? facts(Object.entries(fit).filter(([, value]) => is_number(value)).map(([key, value]) =>
       [key, el("span", {}, { lambda: () => `λ = ${figure(value)}/s`, sigma: () => `σ = ${Number(value.toPrecision(4))}`, kappa: () => `κ = ${Number(value.toPrecision(4))}`, r2: () => `R² = ${value.toFixed(4)}` }[key]?.() ?? figure(value))])) : null,
     table([{ name: String(name) }, { name: "Measured" }, { name: "Fit" }, { name: "Residual" }, { name: "" }], rows, { label: "Sweep" }));
 }
