@@ -10,6 +10,7 @@
 #include "procstat.h"
 #include "report.h"
 #include "run.h"
+#include "summary.h"
 #include "target.h"
 #include "tls.h"
 
@@ -75,11 +76,23 @@ static bool check_server(const struct options *o)
     return err == 0;
 }
 
+// A run of an hour must not end with a file that could not be opened at its beginning.
+static bool check_record(const struct options *o)
+{
+    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+
+    if (o->record_file && !f)
+        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
+    if (f)
+        fclose(f);
+    return f || !o->record_file;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
+    if (!check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -113,12 +126,16 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
     }
     code = out.exit_code;
     if (!out.has_begun || !o->quiet)
-        report_print_summary(
-            &out,
-            !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0) ? stderr : stdout);
+        summary_print(&out, !out.has_begun || (o->json_file && strcmp(o->json_file, "-") == 0)
+                                ? stderr
+                                : stdout);
     err = o->json_file ? report_write_json(&out, argc, argv, o->json_file) : 0;
     if (err < 0) {
         fprintf(stderr, "sealpost-load: %s: %s\n", o->json_file, strerror(-err));
+        code = EXIT_CODE_INTERNAL;
+    }
+    if (out.record_error < 0) {
+        fprintf(stderr, "sealpost-load: %s: %s\n", o->record_file, strerror(-out.record_error));
         code = EXIT_CODE_INTERNAL;
     }
     run_free(&out);

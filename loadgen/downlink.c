@@ -39,8 +39,14 @@ static void measure(struct shard *s, const struct ledger_record *record, uint64_
         t->delivered++;
     pulse_record(&s->pulse, received_ns - record->intended_ns);
     if (record->flags & LEDGER_FLAG_MEASURED) {
+        struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
+
         hist_record(&t->response, received_ns - record->intended_ns);
         hist_record(&t->uncorrected, received_ns - record->sent_ns);
+        if (stage) {
+            stage->delivered++;
+            hist_record(&stage->response, received_ns - record->intended_ns);
+        }
     }
 }
 

@@ -160,10 +160,12 @@ static void begin_load(struct shard *s)
     const struct options *o = s->options;
 
     if (o->mode == OPTIONS_TALK && shard_is_open_loop(s)) {
+        struct plan_slots slots = plan_slots_of(o->connections, 2, s->index, o->threads);
+
+        assert(slots.senders == s->client_count);
         // A slack of 50 µs would be schedule lag.
         prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
-        plan_init(&s->plan, o->arrival, o->rate_per_s * s->client_count / o->connections,
-                  s->client_count, o->seed, s->index, o->threads);
+        plan_init(&s->plan, s->schedule, o->arrival, &slots, o->seed);
         return;
     }
     for (uint32_t i = 0; i < s->client_count; i++) {
@@ -360,8 +362,14 @@ static void pace(struct shard *s)
             return;
         c = &s->clients[plan_pop(&s->plan)];
         if (intended_ns >= s->measure_ns) {
+            struct stage_tally *stage = shard_find_stage(s, intended_ns);
+
             s->tally.scheduled++;
             hist_record(&s->tally.schedule_lag, s->now_ns - intended_ns);
+            if (stage) {
+                stage->offered++;
+                hist_record(&stage->schedule_lag, s->now_ns - intended_ns);
+            }
         }
         // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
         // not take what is there already.

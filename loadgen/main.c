@@ -15,6 +15,7 @@ static const struct {
     {"run", command_run},
     {"compare", command_compare},
     {"export", command_export},
+    {"report", command_report},
 };
 
 bool command_prepare(void)

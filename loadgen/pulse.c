@@ -25,29 +25,35 @@ void pulse_collect(struct pulse_sample *into, const struct pulse *p)
         into->buckets[i] += load(&p->buckets[i]);
 }
 
-static uint64_t highest_value_of(uint32_t bucket)
+uint64_t pulse_count(const uint64_t buckets[PULSE_BUCKETS])
 {
-    uint32_t shift;
+    uint64_t total = 0;
 
-    if (bucket < 1u << PULSE_SUB_BITS)
-        return bucket;
-    shift = (bucket >> PULSE_SUB_BITS) - 1;
-    return (((uint64_t)(bucket & 15u) + 17) << shift) - 1;
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        total += buckets[i];
+    return total;
+}
+
+uint64_t pulse_value_at(const uint64_t buckets[PULSE_BUCKETS], uint64_t count, double p)
+{
+    uint64_t rank, seen = 0;
+
+    if (count == 0)
+        return 0;
+    rank = (uint64_t)(p / 100 * (double)(count - 1)) + 1;
+    for (uint32_t i = 0; i < PULSE_BUCKETS; i++) {
+        seen += buckets[i];
+        if (seen >= rank)
+            return pulse_bucket_high(i);
+    }
+    return pulse_bucket_high(PULSE_BUCKETS - 1);
 }
 
 uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sample *to, double p)
 {
-    uint64_t total = 0, rank, seen = 0;
+    uint64_t buckets[PULSE_BUCKETS];
 
     for (unsigned i = 0; i < PULSE_BUCKETS; i++)
-        total += to->buckets[i] - from->buckets[i];
-    if (total == 0)
-        return 0;
-    rank = (uint64_t)(p / 100 * (double)(total - 1)) + 1;
-    for (uint32_t i = 0; i < PULSE_BUCKETS; i++) {
-        seen += to->buckets[i] - from->buckets[i];
-        if (seen >= rank)
-            return highest_value_of(i);
-    }
-    return highest_value_of(PULSE_BUCKETS - 1);
+        buckets[i] = to->buckets[i] - from->buckets[i];
+    return pulse_value_at(buckets, pulse_count(buckets), p);
 }

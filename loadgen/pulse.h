@@ -43,6 +43,21 @@ static inline uint32_t pulse_bucket(uint64_t value)
     return ((shift + 1) << PULSE_SUB_BITS) + (uint32_t)((value >> shift) & 15u);
 }
 
+// The smallest and the largest value of a bucket.
+static inline uint64_t pulse_bucket_low(uint32_t bucket)
+{
+    if (bucket < 1u << PULSE_SUB_BITS)
+        return bucket;
+    return ((uint64_t)(bucket & 15u) + 16) << ((bucket >> PULSE_SUB_BITS) - 1);
+}
+
+static inline uint64_t pulse_bucket_high(uint32_t bucket)
+{
+    if (bucket < 1u << PULSE_SUB_BITS)
+        return bucket;
+    return (((uint64_t)(bucket & 15u) + 17) << ((bucket >> PULSE_SUB_BITS) - 1)) - 1;
+}
+
 static inline void pulse_record(struct pulse *p, uint64_t latency_ns)
 {
     pulse_add(&p->buckets[pulse_bucket(latency_ns)], 1);
@@ -50,6 +65,9 @@ static inline void pulse_record(struct pulse *p, uint64_t latency_ns)
 
 // Add a thread's counters to a sample that began as zero.
 void pulse_collect(struct pulse_sample *into, const struct pulse *p);
+uint64_t pulse_count(const uint64_t buckets[PULSE_BUCKETS]);
+// The value at percentile p of buckets that hold `count`; 0 if that is 0.
+uint64_t pulse_value_at(const uint64_t buckets[PULSE_BUCKETS], uint64_t count, double p);
 // The value at percentile p of what came between two samples; 0 if nothing did.
 uint64_t pulse_percentile(const struct pulse_sample *from, const struct pulse_sample *to, double p);
 

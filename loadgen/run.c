@@ -11,6 +11,7 @@
 #include "clock.h"
 #include "cpu.h"
 #include "engine.h"
+#include "outcome_metrics.h"
 #include "procstat.h"
 #include "progress.h"
 #include "sealcrypto.h"
@@ -22,11 +23,16 @@ struct run {
     struct outcome *out;
     const struct options *options;
     struct shard *shards;
-    uint32_t shard_count; // started
+    uint32_t shard_count;     // started
+    struct schedule schedule; // open loop
     struct shard_clock clock;
     struct progress progress;
     sigset_t signals;
-    struct pulse_sample interval_from;
+    clockid_t cpu_clocks[OPTIONS_THREADS_MAX]; // of the shards' threads
+    uint64_t busy_ns[OPTIONS_THREADS_MAX];     // theirs, when last read
+    struct pulse_sample window_from;
+    struct series_mark interval_from;
+    uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
     uint64_t steal_from, total_from;
 };
@@ -61,6 +67,28 @@ static struct pulse_sample sample(const struct run *r)
         pulse_collect(&s, &r->shards[i].pulse);
     s.at_ns = clock_now_ns();
     return s;
+}
+
+// Leaves the last reading of a thread that has ended.
+static void read_cpu_clock(clockid_t clock, uint64_t *cpu_ns)
+{
+    struct timespec t;
+
+    if (clock_gettime(clock, &t) == 0)
+        *cpu_ns = (uint64_t)t.tv_sec * NS_PER_S + (uint64_t)t.tv_nsec;
+}
+
+static struct series_mark mark(struct run *r)
+{
+    struct series_mark m = {.pulse = sample(r)};
+
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        read_cpu_clock(r->cpu_clocks[i], &r->busy_ns[i]);
+        m.busy_ns += r->busy_ns[i];
+    }
+    m.has_server = r->options->server_pid > 0 &&
+                   procstat_cpu_ns(r->options->server_pid, &m.server_cpu_ns) == 0;
+    return m;
 }
 
 // Jiffies stolen by the hypervisor, and all of them.
@@ -121,6 +149,7 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->options = o;
         s->target = t;
         s->tls = tls;
+        s->schedule = &r->schedule;
         s->clock = &r->clock;
         s->coordinator = pthread_self();
         s->index = i;
@@ -131,11 +160,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
+            err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
+        if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
-            r->shard_count++;
+            err = -pthread_getcpuclockid(s->thread, &r->cpu_clocks[r->shard_count++]);
         else
-            tally_free(&s->tally);
+            tally_free(&s->tally), recorder_free(&s->recorder);
     }
     return err;
 }
@@ -215,23 +248,27 @@ static void cut_short(struct run *r)
 
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
-    struct outcome *out = r->out;
-    struct pulse_sample now = sample(r);
-    const struct pulse_sample *from = &r->interval_from;
-    struct run_interval *grown =
-        realloc(out->intervals, (out->interval_count + 1) * sizeof *out->intervals);
+    struct series_mark now = mark(r);
 
-    if (!grown)
-        return;
-    out->intervals = grown;
-    grown[out->interval_count++] =
-        (struct run_interval){.at_ns = from->at_ns - measure_ns,
-                              .len_ns = now.at_ns - from->at_ns,
-                              .messages = now.delivered - from->delivered,
-                              .handshakes = now.handshakes - from->handshakes,
-                              .p50_ns = pulse_percentile(from, &now, 50),
-                              .p99_ns = pulse_percentile(from, &now, 99)};
+    series_add(&r->out->series, measure_ns, &r->interval_from, &now);
     r->interval_from = now;
+}
+
+// End the run if an objective that asks for it is certainly missed, by the interval's sample.
+static void check_thresholds(struct run *r)
+{
+    struct outcome *out = r->out;
+    const struct threshold_list *list = &r->options->thresholds;
+    double value = 0;
+    int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
+                                            &r->window_from, &r->interval_from.pulse, &value);
+
+    if (missed < 0)
+        return;
+    out->is_aborted = true;
+    out->aborted_by = (uint32_t)missed;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.at_ns;
+    out->aborted_at_value = value;
 }
 
 static uint64_t earliest(uint64_t a, uint64_t b)
@@ -250,14 +287,21 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 static void begin_window(struct run *r, uint64_t now_ns)
 {
     read_steal(&r->steal_from, &r->total_from);
-    r->interval_from = sample(r);
+    r->interval_from = mark(r);
+    r->window_from = r->interval_from.pulse;
+    read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
     uint64_t steal, total;
+    uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
+    read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
+    if (now_ns > measure_ns)
+        r->out->coordinator_busy_pct =
+            100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
     read_steal(&steal, &total);
     if (total > r->total_from)
@@ -275,7 +319,7 @@ static void watch(struct run *r)
         uint64_t now_ns = clock_now_ns(), measure_ns = atomic_load(&r->clock.measure_ns);
         uint64_t edge_ns = UINT64_MAX;
 
-        if ((r->out->interrupted || atomic_load(&r->clock.stop)) && !is_cut) {
+        if ((r->out->interrupted || r->out->is_aborted || atomic_load(&r->clock.stop)) && !is_cut) {
             is_cut = true;
             cut_short(r);
             continue;
@@ -289,6 +333,9 @@ static void watch(struct run *r)
         } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
             close_interval(r, measure_ns);
             r->next_interval_ns += INTERVAL_NS;
+            check_thresholds(r);
+            if (r->out->is_aborted)
+                continue;
         }
         show(r, phase);
         if (phase == SHARD_WARMUP)
@@ -299,6 +346,30 @@ static void watch(struct run *r)
     }
     if (phase == SHARD_MEASURE)
         end_window(r, atomic_load(&r->clock.measure_ns));
+}
+
+// What the threads recorded, when they have ended.
+static void write_record(struct run *r)
+{
+    const struct recorder *recorders[OPTIONS_THREADS_MAX];
+    struct outcome *out = r->out;
+    FILE *f;
+
+    if (!r->options->record_file)
+        return;
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        recorders[i] = &r->shards[i].recorder;
+        out->recorded += recorders[i]->count;
+        out->not_recorded += recorders[i]->dropped;
+    }
+    f = fopen(r->options->record_file, "we");
+    if (f)
+        out->record_error =
+            recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
+    if (!f || (fclose(f) != 0 && out->record_error == 0))
+        out->record_error = -errno;
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        recorder_free(&r->shards[i].recorder);
 }
 
 static void collect(struct run *r)
@@ -337,6 +408,37 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Objectives on the exact figures. True if all are met.
+static bool judge_thresholds(struct outcome *out)
+{
+    const struct threshold_list *list = &out->options->thresholds;
+    struct threshold_metrics m;
+    bool ok;
+
+    outcome_metrics_collect(out, &m);
+    ok = threshold_list_judge(list, &m, out->thresholds);
+    for (uint32_t i = 0; i < list->count && !out->has_begun; i++) {
+        out->thresholds[i] = (struct threshold_result){.ok = false};
+        snprintf(out->thresholds[i].reason, THRESHOLD_REASON_BYTES, "the run did not begin");
+        ok = false;
+    }
+    if (out->is_aborted) {
+        const struct threshold *t = &list->items[out->aborted_by];
+        struct threshold_result *missed = &out->thresholds[out->aborted_by];
+
+        missed->ok = ok = false;
+        snprintf(missed->reason, THRESHOLD_REASON_BYTES,
+                 "it ended the run after %.1f s: %s %s %.6g%s", (double)out->aborted_after_ns / 1e9,
+                 threshold_metric_name(t->metric),
+                 t->comparison == THRESHOLD_ABOVE || t->comparison == THRESHOLD_AT_LEAST
+                     ? "was at most"
+                     : "was at least",
+                 threshold_is_latency(t) ? out->aborted_at_value / 1e6 : out->aborted_at_value,
+                 threshold_is_latency(t) ? " ms" : "");
+    }
+    return ok;
+}
+
 static void judge(struct outcome *out)
 {
     struct tally *t = &out->tally;
@@ -366,7 +468,18 @@ static void judge(struct outcome *out)
     }
     verdict_judge(&out->verdict, &in);
     causes.limited = out->verdict.level == VERDICT_LIMITED;
+    causes.threshold = !judge_thresholds(out);
     out->exit_code = exit_code_of(&causes);
+}
+
+static void init_schedule(struct schedule *schedule, const struct options *o)
+{
+    struct stage_list one;
+
+    if (o->rate_per_s <= 0)
+        return;
+    stage_list_init_hold(&one, o->rate_per_s, o->duration_ns);
+    schedule_init(schedule, o->stages.count > 0 ? &o->stages : &one, o->warmup_ns);
 }
 
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
@@ -377,13 +490,21 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 
     *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
     err = tally_init(&out->tally);
-    if (err < 0)
+    if (err == 0)
+        err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
+        err = series_init(&out->series);
+    if (err < 0) {
+        run_free(out);
         return err;
+    }
     r.shards = calloc(o->threads, sizeof *r.shards);
     if (!r.shards || sp_random((uint8_t *)&out->run_id, sizeof out->run_id) < 0) {
         free(r.shards);
+        run_free(out);
         return -ENOMEM;
     }
+    init_schedule(&r.schedule, o);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     progress_init(&r.progress, o, clock_now_ns());
@@ -399,6 +520,7 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         watch(&r);
     }
     collect(&r);
+    write_record(&r);
     progress_finish(&r.progress);
     judge(out);
     free(r.shards);
@@ -408,5 +530,5 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 void run_free(struct outcome *out)
 {
     tally_free(&out->tally);
-    free(out->intervals);
+    series_free(&out->series);
 }

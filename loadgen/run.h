@@ -8,18 +8,13 @@
 
 #include "exit_code.h"
 #include "options.h"
+#include "series.h"
 #include "shard.h"
 #include "tally.h"
 #include "target.h"
+#include "threshold_list.h"
 #include "tls.h"
 #include "verdict.h"
-
-struct run_interval {
-    uint64_t at_ns; // its begin, from the window's
-    uint64_t len_ns;
-    uint64_t messages, handshakes; // delivered; completed
-    uint64_t p50_ns, p99_ns;       // coarse: 7 %
-};
 
 struct outcome {
     const struct options *options;
@@ -40,9 +35,16 @@ struct outcome {
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window
     uint64_t server_rss_before_bytes,
-        server_rss_bytes; // before the first connection; at the window's end
-    struct run_interval *intervals;
-    uint32_t interval_count;
+        server_rss_bytes;            // before the first connection; at the window's end
+    struct series series;            // of the window, each second or longer
+    double coordinator_busy_pct;     // its own CPU time in the window: what watching costs
+    uint64_t recorded, not_recorded; // --record: rows; envelopes for which there was no room
+    int record_error;                // 0, -errno: the file could not be written
+    struct threshold_result thresholds[THRESHOLD_LIST_MAX]; // in the options' order
+    bool is_aborted;                                        // by a missed objective
+    uint32_t aborted_by;
+    uint64_t aborted_after_ns; // of the window
+    double aborted_at_value;
     struct verdict verdict;
     enum exit_code exit_code;
 };

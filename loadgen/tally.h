@@ -7,6 +7,7 @@
 
 #include "hist.h"
 #include "ledger.h"
+#include "stage_tally.h"
 #include "units.h"
 
 // Latencies in ns. One clock read serves a whole batch (at most 512 envelopes, usually under 128):
@@ -42,6 +43,8 @@ struct tally {
 #define X(name) struct hist name;
     TALLY_HISTOGRAMS(X)
 #undef X
+    struct stage_tally *stages; // NULL without --stage
+    uint32_t stage_count;
     struct ledger_counts ledger;
     uint64_t refused[TALLY_REFUSAL_COUNT];
     // In the measured window:
@@ -66,8 +69,10 @@ struct tally {
 
 // Errors: -ENOMEM.
 NODISCARD int tally_init(struct tally *t);
+// Measure `count` stages too. Errors: -ENOMEM.
+NODISCARD int tally_add_stages(struct tally *t, uint32_t count);
 void tally_free(struct tally *t);
-// window_ns becomes the longest, everything else the sum.
+// window_ns becomes the longest, everything else the sum. Both measure the same stages.
 void tally_merge(struct tally *into, const struct tally *from);
 
 const char *tally_refusal_name(enum tally_refusal refusal);

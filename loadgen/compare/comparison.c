@@ -80,7 +80,7 @@ static void note_trust(struct comparison *c, const struct measurement_list *list
     for (size_t i = 0; i < list->count; i++) {
         const struct measurement *m = &list->items[i], *last = i > 0 ? m - 1 : NULL;
 
-        if (m->trust == MEASUREMENT_SOUND ||
+        if (m->trust == MEASUREMENT_SOUND || m->is_part ||
             (last && last->trust == m->trust && strcmp(last->source, m->source) == 0 &&
              strcmp(last->name, m->name) == 0))
             continue;
@@ -97,7 +97,8 @@ static void describe(struct comparison_env *env, const struct measurement_list *
 
         if (!is_usable(m))
             continue;
-        if (env->runs++ > 0)
+        env->runs += !m->is_part;
+        if (env->runs > 1 || m->is_part)
             continue;
         memcpy(env->commit, m->commit, sizeof env->commit);
         memcpy(env->cpu, m->settings[SETTING_cpu], sizeof env->cpu);
@@ -129,13 +130,13 @@ static int check_side(struct make *k, const struct measurement_list *list, const
     return 0;
 }
 
-// The only name among the usable results, NULL if there are several or none.
+// The only name among the usable results but their parts, NULL if there are several or none.
 static const struct measurement *find_sole(const struct measurement_list *list)
 {
     const struct measurement *sole = NULL;
 
     for (size_t i = 0; i < list->count; i++) {
-        if (!is_usable(&list->items[i]))
+        if (!is_usable(&list->items[i]) || list->items[i].is_part)
             continue;
         if (sole && strcmp(sole->name, list->items[i].name) != 0)
             return NULL;

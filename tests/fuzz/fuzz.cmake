@@ -33,6 +33,10 @@ target_link_libraries(fuzz_ws_decode_header PRIVATE ${WSLAY_LIBRARY})
 sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
 
+sealpost_fuzzer(threshold_parse loadgen/threshold.c loadgen/pulse.c common/hist.c)
+target_include_directories(fuzz_threshold_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+target_link_libraries(fuzz_threshold_parse PRIVATE m)
+
 # It includes common/tls.c.
 sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)

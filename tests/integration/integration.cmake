@@ -30,6 +30,8 @@ sealpost_integration_test(drain 120)
 sealpost_integration_test(options 240)
 sealpost_integration_test(load 300)
 sealpost_integration_test(load_crypto 300)
+sealpost_integration_test(load_stages 120)
+sealpost_integration_test(threshold 120)
 sealpost_integration_test(micro 300)
 sealpost_integration_test(compare 300)
 # Several workers with traffic between them: what the thread sanitizer is for.

@@ -300,7 +300,7 @@ def test_rerun_that_fails(tmp_path, base, result):
 
 
 def test_export(tmp_path, result):
-    result["thresholds"] = [{"threshold": "response:p(99)<1us", "value": 40, "passed": False}]
+    result["thresholds"] = [{"text": "response:p(99)<1us", "value": 40, "ok": False, "reason": "was 40 us"}]
     runs = write(tmp_path / "runs.jsonl", *repeats(result))
     files = {name: tmp_path / name for name in ("bencher", "go", "junit", "csv")}
     export(runs, *[text for name, file in files.items() for text in (f"--{name}", file)])

@@ -121,7 +121,8 @@ def test_open_loop(relay, load, arrival):
     offered = document["offered"]
     assert offered["model"] == f"open, {arrival}" and offered["rate_per_s"] == 500
     assert 600 < offered["scheduled"] < 1500
-    assert document["latency_us"]["response"]["count"] == document["messages"]["count"] > 0
+    # Those intended in the window, whenever they arrived.
+    assert document["latency_us"]["response"]["count"] == offered["sent"] > 0
     # A latency from the intended time is never below the one from the sending.
     assert document["latency_us"]["response"]["p50"] >= \
         document["latency_us"]["uncorrected"]["p50"]
@@ -131,6 +132,19 @@ def test_open_loop(relay, load, arrival):
 def test_payload(relay, load, payload):
     document = load(relay.url(), "-c", 4, "-p", payload, "-d", "500ms", "--warmup", "0").passed()
     assert document["run"]["config"]["payload_bytes"] == payload
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_payload_distribution(start_relay, load, scheme):
+    relay = start_relay("--workers", 1, listen=(scheme,))
+    url, tls = url_of(relay, scheme)
+    # From the shortest frame header to the longest, several in one send.
+    document = load(url, *tls, "-c", 4, "-w", 32, "-p", "choice:48*70,1000*20,20000*9,65504*1",
+                    "-d", "500ms", "--warmup", "0", "--drain", "10").passed()
+    config = document["run"]["config"]
+    assert config["payload"] == "choice:48*70,1000*20,20000*9,65504*1"
+    assert config["payload_bytes"] == 65504
+    assert document["messages"]["count"] > 100
 
 
 def test_threads(start_relay, load):
@@ -163,7 +177,7 @@ def test_schema(relay, load):
                     "--server-pid", relay.process.pid).passed()
     assert list(document) == ["schema", "run", "env", "offered", "connections", "messages",
                               "handshakes", "delivery", "latency_us", "generator", "server",
-                              "intervals", "exit_code"]
+                              "intervals", "stages", "exit_code"]
     run = document["run"]
     assert len(run["id"]) == 16 and run["seed"] == 7 and run["duration_s"] >= 1.1
     assert run["config"]["connections"] == 4 and run["config"]["mode"] == "talk"
@@ -175,14 +189,18 @@ def test_schema(relay, load):
                           "disconnected", "first_disconnect"} == set(document["delivery"])
     for name in ("response", "uncorrected", "schedule_lag", "send_queue"):
         assert set(document["latency_us"][name]) == {"count", "mean", "p50", "p90", "p99",
-                                                     "p99_9", "p99_99", "max"}
+                                                     "p99_9", "p99_99", "max", "curve"}
     response = document["latency_us"]["response"]
     assert 0 < response["p50"] <= response["p90"] <= response["max"]
     assert document["server"]["cpu_ns"] > 0 and document["server"]["cpu_ns_per_msg"] > 0
     assert document["generator"]["verdict"] in ("ok", "suspect", "limited")
     assert document["intervals"]
-    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p99_us"} == \
-        set(document["intervals"][0])
+    assert {"at_s", "length_s", "count", "per_s", "p50_us", "p90_us", "p99_us", "p99_9_us",
+            "max_us", "sent", "delivered", "refused", "faults", "generator_busy_pct",
+            "server_busy_pct", "server_cpu_ns_per_op"} == set(document["intervals"][0])
+    curve = response["curve"]
+    assert curve == sorted(curve) and curve[0][0] == 0 and curve[-1][1] <= response["max"]
+    assert sum(i["count"] for i in document["intervals"]) > 0.8 * document["messages"]["count"]
 
 
 def test_json_on_standard_output(relay):

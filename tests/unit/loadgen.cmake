@@ -1,5 +1,6 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options persona plan pulse
-    report tally target user_control verdict)
+foreach(name arena downlink exit_code handshake handshake_faults ledger options payload persona
+    percentile_curve plan planner prng pulse recorder report schedule search series stage
+    stage_result stage_tally summary tally target threshold threshold_list user_control usl verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 

@@ -30,6 +30,7 @@ static void setup(void)
     t = (struct target){.loopback = true};
     out = (struct outcome){.options = &o, .target = &t, .has_begun = true};
     cr_assert_eq(tally_init(&out.tally), 0);
+    cr_assert_eq(series_init(&out.series), 0);
     out.tally.window_ns = 2 * NS_PER_S;
 }
 
@@ -114,9 +115,11 @@ Test(report, format_json_has_every_member)
         "/latency_us/handshake/count",
         "/latency_us/initiate/p50",
         "/latency_us/respond/p99",
+        "/latency_us/response/curve",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
+        "/generator/coordinator_busy_pct",
         "/server",
         "/intervals",
         "/exit_code",
@@ -141,6 +144,52 @@ Test(report, format_json_percentiles_need_samples)
     cr_assert_float_eq(yyjson_get_real(at("/latency_us/response/max")), 1000, 0.001);
     cr_assert(yyjson_is_null(at("/latency_us/open/p50")), "no samples, no figure");
     cr_assert(yyjson_is_null(at("/latency_us/open/max")));
+}
+
+Test(report, format_json_curve_ends_where_samples_do)
+{
+    yyjson_val *curve, *last;
+
+    for (uint64_t n = 1; n <= 1000; n++)
+        hist_record(&out.tally.response, n * 1000);
+    format();
+    curve = at("/latency_us/response/curve");
+    last = yyjson_arr_get_last(curve);
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get_first(yyjson_arr_get_first(curve))), 0, 1e-9);
+    // 98.958 is the last step with ten of a thousand beyond it.
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get(last, 0)), 98.958333, 1e-5);
+    cr_assert_float_eq(yyjson_get_num(yyjson_arr_get(last, 1)), 990, 1);
+    cr_assert_eq(yyjson_arr_size(at("/latency_us/open/curve")), 0);
+}
+
+Test(report, format_json_intervals)
+{
+    struct series_mark from = {.pulse.at_ns = NS_PER_S, .has_server = true}, to = from;
+
+    to.pulse.at_ns += 2 * NS_PER_S;
+    to.pulse.sent = 110;
+    to.pulse.delivered = 100;
+    to.pulse.refused = 3;
+    to.pulse.faults = 1;
+    to.pulse.buckets[pulse_bucket(50 * NS_PER_US)] = 100;
+    to.server_cpu_ns = NS_PER_S;
+    to.busy_ns = NS_PER_S;
+    series_add(&out.series, NS_PER_S, &from, &to);
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/intervals")), 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/at_s")), 0, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/length_s")), 2, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/per_s")), 50, 1e-9);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/sent")), 110);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/delivered")), 100);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/refused")), 3);
+    cr_assert_eq(yyjson_get_uint(at("/intervals/0/faults")), 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/p90_us")), 50, 4);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/max_us")), 50, 4);
+    cr_assert(yyjson_is_null(at("/intervals/0/p99_9_us")), "100 samples tell nothing of it");
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_busy_pct")), 50, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/server_cpu_ns_per_op")), 1e7, 1);
+    cr_assert_float_eq(yyjson_get_real(at("/intervals/0/generator_busy_pct")), 25, 1e-9);
 }
 
 Test(report, format_json_rates_are_of_the_window)
@@ -190,36 +239,7 @@ Test(report, format_json_nothing_measured)
     cr_assert_eq(yyjson_get_int(at("/exit_code")), 113);
 }
 
-static void summarise(char *text, size_t cap)
-{
-    FILE *f = fmemopen(text, cap, "w");
-
-    cr_assert_not_null(f);
-    report_print_summary(&out, f);
-    fclose(f);
-}
-
-Test(report, print_summary_names_the_cryptography)
-{
-    char text[4096], line[128];
-
-    o.mode = OPTIONS_HANDSHAKE;
-    out.tally.handshakes_with_last_resort = 3;
-    snprintf(line, sizeof line, "  cryptography   %s; suite pqxdh, auth hybrid, session ratchet\n",
-             sp_tier());
-    summarise(text, sizeof text);
-    cr_assert(strstr(text, line), "'%s'", text);
-    cr_assert(strstr(text, "3 with the last-resort KEM prekey"), "'%s'", text);
-    o.suite = SP_SUITE_X3DH;
-    o.is_hybrid = false;
-    o.session = SP_SESSION_COUNTER;
-    snprintf(line, sizeof line, "  cryptography   %s\n", sp_tier());
-    summarise(text, sizeof text);
-    cr_assert(strstr(text, line), "'%s'", text);
-    cr_assert_null(strstr(text, "last-resort"), "'%s'", text);
-}
-
-Test(report, write_json_and_summary)
+Test(report, write_json)
 {
     char name[] = "/tmp/sealpost-report-XXXXXX", line[64] = "";
     int fd = mkstemp(name);
@@ -233,9 +253,5 @@ Test(report, write_json_and_summary)
     cr_assert_str_eq(line, "{\n");
     fclose(f);
     cr_assert_eq(report_write_json(&out, 2, argv, "/no/such/directory/x"), -ENOENT);
-    f = fopen(name, "w");
-    report_print_summary(&out, f);
-    cr_assert_gt(ftell(f), 100);
-    fclose(f);
     unlink(name);
 }

@@ -1,8 +1,7 @@
-// The result for machines (JSON, schema sealpost.load/1) and for people.
+// The result for machines: JSON, schema sealpost.load/1. The pages of report/ show this document,
+// and other programs read it, so members are added and never changed.
 #ifndef SEALPOST_REPORT_H
 #define SEALPOST_REPORT_H
-
-#include <stdio.h>
 
 #include "run.h"
 
@@ -13,6 +12,5 @@
 char *report_format_json(const struct outcome *out, int argc, char **argv);
 // Write it to a file, "-" is standard output. Errors: -ENOMEM, -errno.
 NODISCARD int report_write_json(const struct outcome *out, int argc, char **argv, const char *file);
-void report_print_summary(const struct outcome *out, FILE *to);
 
 #endif

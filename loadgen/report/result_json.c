@@ -1,0 +1,68 @@
+// The shared parts of JSON results. Run once, after the measurement.
+#include "result_json.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "percentile_curve.h"
+
+void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, double value)
+{
+    yyjson_mut_obj_add_real(d, to, key,
+                            (double)(int64_t)(value * 1000 + (value < 0 ? -0.5 : 0.5)) / 1000);
+}
+
+void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, bool has,
+                              double value)
+{
+    if (has)
+        result_json_add_real(d, to, key, value);
+    else
+        yyjson_mut_obj_add_null(d, to, key);
+}
+
+void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key,
+                          const struct hist *h)
+{
+    yyjson_mut_val *o = yyjson_mut_obj_add_obj(d, to, key);
+
+    yyjson_mut_obj_add_uint(d, o, "count", h->total);
+    result_json_add_optional(d, o, "mean", h->total > 0, hist_mean(h) / 1e3);
+#define X(name, p)                                                                                 \
+    result_json_add_optional(d, o, name, hist_percentile_supported(h, p),                          \
+                             (double)hist_percentile(h, p) / 1e3);
+    RESULT_JSON_PERCENTILES(X)
+#undef X
+    result_json_add_optional(d, o, "max", h->total > 0, (double)h->max / 1e3);
+}
+
+void result_json_add_curve(yyjson_mut_doc *d, yyjson_mut_val *hist_obj, const struct hist *h)
+{
+    struct percentile_point points[PERCENTILE_CURVE_POINTS_MAX];
+    uint32_t count = percentile_curve_of(h, points);
+    yyjson_mut_val *curve = yyjson_mut_obj_add_arr(d, hist_obj, "curve");
+
+    for (uint32_t i = 0; i < count; i++) {
+        yyjson_mut_val *point = yyjson_mut_arr_add_arr(d, curve);
+
+        yyjson_mut_arr_add_real(d, point, round(points[i].percentile * 1e6) / 1e6);
+        yyjson_mut_arr_add_real(d, point, (double)points[i].value / 1e3);
+    }
+}
+
+int result_json_write_file(const char *text, const char *file)
+{
+    bool to_stdout = strcmp(file, "-") == 0;
+    FILE *f = to_stdout ? stdout : fopen(file, "we");
+    int err = 0;
+
+    if (!f)
+        return -errno;
+    if (fprintf(f, "%s\n", text) < 0 || fflush(f) != 0)
+        err = -errno;
+    if (!to_stdout && fclose(f) != 0 && err == 0)
+        err = -errno;
+    return err;
+}

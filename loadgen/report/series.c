@@ -1,0 +1,103 @@
+// Intervals of a run: added each second, merged in pairs when full. No clock, no I/O.
+#include "series.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+_Static_assert(SERIES_POINTS_MAX % 2 == 0, "pairs leave none over");
+
+int series_init(struct series *s)
+{
+    *s = (struct series){.steps_per_point = 1};
+    s->points = calloc(SERIES_POINTS_MAX, sizeof *s->points);
+    s->buckets = calloc(SERIES_POINTS_MAX, sizeof *s->buckets); // touched as they are used
+    if (s->points && s->buckets)
+        return 0;
+    series_free(s);
+    return -ENOMEM;
+}
+
+void series_free(struct series *s)
+{
+    free(s->points);
+    free(s->buckets);
+    *s = (struct series){0};
+}
+
+static void find_percentiles(struct series_point *p, const uint64_t buckets[PULSE_BUCKETS])
+{
+    p->latency_count = pulse_count(buckets);
+    p->p50_ns = pulse_value_at(buckets, p->latency_count, 50);
+    p->p90_ns = pulse_value_at(buckets, p->latency_count, 90);
+    p->p99_ns = pulse_value_at(buckets, p->latency_count, 99);
+    p->p99_9_ns = pulse_value_at(buckets, p->latency_count, 99.9);
+    p->max_ns = pulse_value_at(buckets, p->latency_count, 100);
+}
+
+// `from` came right after `into`. Percentiles are found when the buckets are complete.
+static void merge(struct series_point *into, uint64_t into_buckets[PULSE_BUCKETS],
+                  const struct series_point *from, const uint64_t from_buckets[PULSE_BUCKETS])
+{
+    into->len_ns += from->len_ns;
+    into->steps += from->steps;
+    into->sent += from->sent;
+    into->delivered += from->delivered;
+    into->handshakes += from->handshakes;
+    into->refused += from->refused;
+    into->faults += from->faults;
+    into->busy_ns += from->busy_ns;
+    into->has_server = into->has_server && from->has_server;
+    into->server_cpu_ns += from->server_cpu_ns;
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        into_buckets[i] += from_buckets[i];
+}
+
+static void halve(struct series *s)
+{
+    for (uint32_t i = 0; i < s->count / 2; i++) {
+        struct series_point both = s->points[2 * i];
+
+        memmove(s->buckets[i], s->buckets[2 * i], sizeof s->buckets[i]);
+        merge(&both, s->buckets[i], &s->points[2 * i + 1], s->buckets[2 * i + 1]);
+        find_percentiles(&both, s->buckets[i]);
+        s->points[i] = both;
+    }
+    s->count /= 2;
+    s->steps_per_point *= 2;
+}
+
+void series_add(struct series *s, uint64_t origin_ns, const struct series_mark *from,
+                const struct series_mark *to)
+{
+    const struct pulse_sample *a = &from->pulse, *b = &to->pulse;
+    struct series_point step = {
+        .at_ns = a->at_ns > origin_ns ? a->at_ns - origin_ns : 0,
+        .len_ns = b->at_ns - a->at_ns,
+        .steps = 1,
+        .sent = b->sent - a->sent,
+        .delivered = b->delivered - a->delivered,
+        .handshakes = b->handshakes - a->handshakes,
+        .refused = b->refused - a->refused,
+        .faults = b->faults - a->faults,
+        .busy_ns = to->busy_ns - from->busy_ns,
+        .has_server = from->has_server && to->has_server,
+        .server_cpu_ns = to->server_cpu_ns - from->server_cpu_ns,
+    };
+    uint64_t buckets[PULSE_BUCKETS];
+    struct series_point *last;
+
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        buckets[i] = b->buckets[i] - a->buckets[i];
+    if (s->count > 0 && s->points[s->count - 1].steps < s->steps_per_point) {
+        last = &s->points[s->count - 1];
+        merge(last, s->buckets[s->count - 1], &step, buckets);
+    } else {
+        if (s->count == SERIES_POINTS_MAX)
+            halve(s);
+        last = &s->points[s->count++];
+        *last = step;
+        memcpy(s->buckets[s->count - 1], buckets, sizeof buckets);
+    }
+    find_percentiles(last, s->buckets[s->count - 1]);
+}
