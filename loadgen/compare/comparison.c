@@ -303,6 +303,11 @@ static int compare_metric(struct make *k, struct comparison_group *g, enum metri
     g->row_count++;
     if (is_yardstick) {
         snprintf(r->why, sizeof r->why, "the yardstick");
+        if (metric == METRIC_server_cpu && fabs(r->change) > k->c->options.effect[metric])
+            comparison_add_note(k->c,
+                                "%.80s itself changed by %+.1f %%: so did the machine; trust "
+                                "the ratios to raw",
+                                g->name, 100 * r->change);
     } else if (is_other_machine && !metric_kinds[metric].is_portable) {
         snprintf(r->why, sizeof r->why, "another machine");
     } else {
