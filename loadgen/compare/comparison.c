@@ -354,7 +354,8 @@ static int compare_group(struct make *k, const struct measurement *base)
         comparison_add_note(c, "%.80s: %s differs: %.60s, then %.60s", g->name,
                             setting_kinds[note].name, base->settings[note], new->settings[note]);
     for (unsigned i = 0; err == 0 && i < METRIC_COUNT; i++)
-        if (c->options.is_shown[i])
+        // The yardstick's ratio to itself tells nothing.
+        if (c->options.is_shown[i] && !(base->is_yardstick && metric_kinds[i].is_portable))
             err =
                 compare_metric(k, g, (enum metric)i, base->is_yardstick, machine != SETTING_COUNT);
     return err;
