@@ -7,9 +7,12 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "payload.h"
 #include "plan.h"
+#include "report_options.h"
 #include "sealcrypto.h"
+#include "source_list.h"
 #include "stage.h"
 #include "threshold_list.h"
 #include "units.h"
@@ -20,15 +23,23 @@
 #define OPTIONS_CONNECTIONS_MAX 1000000u
 // The relay's largest ciphertext (docs/PROTOCOL.md, hello) less the session overhead.
 #define OPTIONS_PAYLOAD_MAX_BYTES (64u * KIB - 32u)
-// Of about 28,000 ephemeral ports of one source address.
-#define OPTIONS_CONNECTIONS_PER_SOURCE 25000u
-#define OPTIONS_SOURCES_MAX 250u // 127.0.0.1 … 127.0.0.250
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
+struct scenario;
+
 struct options {
     const char *url;
-    enum options_mode mode;
+    struct scenario *scenario; // NULL: none; of options_free
+    bool is_check;             // say what would be done; url may be missing
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
@@ -45,26 +56,35 @@ struct options {
     enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
+    uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
-    uint32_t pin_count;        // 0: not pinned
-    uint32_t source_addresses; // 0: the system chooses
+    uint32_t pin_count; // 0: not pinned
     bool source_addresses_auto;
+    uint32_t source_addresses;  // loopback relays: from 127.0.0.1 on; 0: the system chooses
+    struct source_list sources; // addresses by name instead
     uint64_t seed;
     const char *ca_file;
     bool insecure;
     const char *json_file;
+    struct options_outputs outputs;
     const char *record_file; // CSV of what was sent when
     pid_t server_pid;        // 0: none
     bool quiet;
-    uint64_t progress_ns; // 0: no progress lines
+    uint64_t progress_ns; // 0: nothing is shown while it runs
     struct threshold_list thresholds;
+    struct report_options report;
 };
 
-// Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
+// Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no
+// longer used (a copy of it must not be). --help, --version and unknown options end the
 // process inside (0, 0, 104). Errors: -EINVAL with one sentence in reason.
 NODISCARD int options_parse(struct options *o, int argc, char **argv,
                             char reason[OPTIONS_REASON_BYTES]);
+void options_free(struct options *o);
+// Every option of a run: the keys of a scenario file.
+struct option_names;
+void options_collect_names(struct option_names *names);
 
 // A command's own options beside those of a run: an argp parser with its input. What it presets at
 // ARGP_KEY_INIT the command line overrides.

@@ -6,10 +6,13 @@
 
 #include "option_value.h"
 
+#define CEILING_DEFAULT_NS (1500 * NS_PER_MS)
+
 enum {
     KEY_WARMUP = OPTION_KEYS_PROCESS,
     KEY_DRAIN,
     KEY_SETUP_TIMEOUT,
+    KEY_CEILING,
     KEY_PIN,
     KEY_SOURCES,
     KEY_SERVER_PID,
@@ -29,8 +32,14 @@ static const struct argp_option option_table[] = {
     {0, 0, 0, 0, "Generator:", 2},
     {"threads", 't', "N", 0, "Threads, a ring each (1)", 2},
     {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 2},
-    {"source-addresses", KEY_SOURCES, "N|auto", 0,
-     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 2},
+    {"ceiling", KEY_CEILING, "TIME", OPTION_ARG_OPTIONAL,
+     "First measure what the generator reaches against an in-process sink, for TIME (1500ms)", 2},
+    {"source-addresses", KEY_SOURCES, "SOURCES", 0,
+     "Connect from these addresses in turn, 25,000 connections each at most: a list or a network "
+     "of "
+     "this machine's like 127.1.0.0/24; for a relay on loopback also N (127.0.0.1 … 127.0.0.N) or "
+     "auto, as many as it takes (auto)",
+     2},
     {0, 0, 0, 0, "Output:", 3},
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},
     {"record", KEY_RECORD, "FILE", 0,
@@ -46,11 +55,32 @@ static const struct argp_option option_table[] = {
 
 static int parse_sources(struct option_parse *p, char *arg)
 {
-    p->o->source_addresses_auto = strcmp(arg, "auto") == 0;
-    if (p->o->source_addresses_auto)
+    struct options *o = p->o;
+    char reason[SOURCE_LIST_REASON_BYTES];
+
+    o->source_addresses = 0;
+    o->sources.count = 0;
+    o->source_addresses_auto = strcmp(arg, "auto") == 0;
+    if (o->source_addresses_auto)
         return 0;
-    return option_parse_count_32(p, "source-addresses", arg, 1, OPTIONS_SOURCES_MAX,
-                                 &p->o->source_addresses);
+    if (arg[strspn(arg, "0123456789")] == '\0')
+        return option_parse_count_32(p, "source-addresses", arg, 1, SOURCE_LIST_MAX,
+                                     &o->source_addresses);
+    if (source_list_parse(&o->sources, arg, reason) < 0)
+        return option_refuse(p, "--source-addresses %s", reason);
+    return 0;
+}
+
+static int parse_ceiling(struct option_parse *p, char *arg)
+{
+    int err = 0;
+
+    p->o->ceiling_ns = CEILING_DEFAULT_NS;
+    if (arg)
+        err = option_parse_time(p, "ceiling", arg, &p->o->ceiling_ns);
+    if (!err && p->o->ceiling_ns == 0)
+        err = option_refuse(p, "--ceiling must be longer than nothing");
+    return err;
 }
 
 static int parse_pin(struct option_parse *p, char *arg)
@@ -80,6 +110,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return option_parse_time(p, "drain", arg, &o->drain_ns);
     case KEY_SETUP_TIMEOUT:
         return option_parse_time(p, "setup-timeout", arg, &o->setup_timeout_ns);
+    case KEY_CEILING:
+        return parse_ceiling(p, arg);
     case 't':
         return option_parse_count_32(p, "threads", arg, 1, OPTIONS_THREADS_MAX, &o->threads);
     case KEY_PIN:

@@ -10,10 +10,10 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "display.h"
 #include "engine.h"
 #include "outcome_metrics.h"
 #include "procstat.h"
-#include "progress.h"
 #include "sealcrypto.h"
 
 #define START_DELAY_NS (10 * NS_PER_MS)
@@ -25,16 +25,17 @@ struct run {
     struct shard *shards;
     uint32_t shard_count;     // started
     struct schedule schedule; // open loop
+    struct source_list sources;
     struct shard_clock clock;
-    struct progress progress;
+    struct display display;
     sigset_t signals;
-    clockid_t cpu_clocks[OPTIONS_THREADS_MAX]; // of the shards' threads
-    uint64_t busy_ns[OPTIONS_THREADS_MAX];     // theirs, when last read
-    struct pulse_sample window_from;
-    struct series_mark interval_from;
+    clockid_t cpu_clocks[OPTIONS_THREADS_MAX];     // of the shards' threads
+    uint64_t busy_ns[OPTIONS_THREADS_MAX];         // theirs, when last read
+    struct series_mark window_from, interval_from; // zero until the window begins
+    uint64_t window_busy_ns[OPTIONS_THREADS_MAX];
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
-    uint64_t steal_from, total_from;
+    struct machine_mark machine_from;
 };
 
 static void block_signals(struct run *r)
@@ -91,24 +92,6 @@ static struct series_mark mark(struct run *r)
     return m;
 }
 
-// Jiffies stolen by the hypervisor, and all of them.
-static void read_steal(uint64_t *steal, uint64_t *total)
-{
-    unsigned long long v[8] = {0};
-    FILE *f = fopen("/proc/stat", "re");
-
-    *steal = *total = 0;
-    if (!f)
-        return;
-    if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], &v[6], &v[7]) == 8) {
-        for (unsigned i = 0; i < 8; i++)
-            *total += v[i];
-        *steal = v[7];
-    }
-    fclose(f);
-}
-
 static uint64_t read_server_rss(struct run *r)
 {
     struct procstat stat;
@@ -127,24 +110,27 @@ static uint64_t read_server_rss(struct run *r)
     return stat.rss_bytes;
 }
 
-static uint32_t find_sources(const struct options *o, const struct target *t)
+static void find_sources(struct source_list *sources, const struct options *o,
+                         const struct target *t)
 {
-    if (!t->loopback || t->address.ss_family != AF_INET)
-        return 0;
-    if (!o->source_addresses_auto)
-        return o->source_addresses;
-    return (o->connections - 1) / OPTIONS_CONNECTIONS_PER_SOURCE + 1;
+    sources->count = 0;
+    if (o->sources.count > 0)
+        *sources = o->sources;
+    else if (t->loopback && t->address.ss_family == AF_INET)
+        source_list_init_loopback(sources,
+                                  o->source_addresses_auto
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      : o->source_addresses);
 }
 
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
 {
     const struct options *o = r->options;
-    uint32_t unit = o->mode == OPTIONS_IDLE ? 1 : 2, units = o->connections / unit, first = 0;
+    uint32_t first = 0;
     int err = 0;
 
     for (uint32_t i = 0; i < o->threads && err == 0; i++) {
         struct shard *s = &r->shards[i];
-        uint32_t share = units / o->threads + (i < units % o->threads);
 
         s->options = o;
         s->target = t;
@@ -154,13 +140,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->coordinator = pthread_self();
         s->index = i;
         s->first_number = first;
-        s->client_count = share * unit;
-        s->source_addresses = find_sources(o, t);
+        s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
+        s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = tally_add_groups(&s->tally, o->group_count);
         if (err == 0)
             err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
         if (err == 0)
@@ -182,14 +170,66 @@ static bool all_done(const struct run *r)
     return true;
 }
 
+static uint64_t earliest(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+// What can be judged while it runs.
+static void judge_live(struct live *l)
+{
+    struct verdict_input in = {.open_loop = l->options->rate_per_s > 0};
+
+    for (uint32_t i = 0; i < l->options->threads; i++)
+        in.busiest_pct = l->busy_pct[i] > in.busiest_pct ? l->busy_pct[i] : in.busiest_pct;
+    verdict_judge(&l->verdict, &in);
+}
+
+static void fill_live(struct run *r, enum shard_phase phase, struct live *l)
+{
+    const struct outcome *out = r->out;
+    struct series_mark now = mark(r);
+    uint64_t measure_ns = atomic_load(&r->clock.measure_ns);
+    uint64_t end_ns = atomic_load(&r->clock.end_ns), until_ns = now.pulse.at_ns;
+    bool has_window = phase >= SHARD_MEASURE;
+    struct procstat stat;
+
+    *l = (struct live){.options = out->options,
+                       .target = out->target,
+                       .run_id = out->run_id,
+                       .started = out->started,
+                       .phase = phase,
+                       .interrupted = out->interrupted,
+                       .setup_ns = out->setup_ns,
+                       .length_ns = r->options->duration_ns,
+                       .pulse = now.pulse,
+                       .window = has_window ? r->window_from.pulse : now.pulse,
+                       .has_server = now.has_server,
+                       .server_rss_before_bytes = out->server_rss_before_bytes,
+                       .points = out->series.points,
+                       .point_count = out->series.count};
+    if (has_window) {
+        until_ns = until_ns < end_ns ? until_ns : end_ns;
+        l->elapsed_ns = until_ns > measure_ns ? until_ns - measure_ns : 0;
+    }
+    if (has_window && now.has_server && r->window_from.has_server)
+        l->server_cpu_ns = now.server_cpu_ns - r->window_from.server_cpu_ns;
+    for (uint32_t i = 0; i < r->shard_count && l->elapsed_ns > 0; i++)
+        l->busy_pct[i] = 100.0 * (double)(r->busy_ns[i] - r->window_busy_ns[i]) /
+                         (double)(now.pulse.at_ns - r->window_from.pulse.at_ns);
+    if (now.has_server && procstat_read(r->options->server_pid, &stat) == 0)
+        l->server_rss_bytes = stat.rss_bytes;
+    judge_live(l);
+}
+
 static void show(struct run *r, enum shard_phase phase)
 {
-    struct pulse_sample now;
+    struct live live;
 
-    if (clock_now_ns() < r->progress.next_ns)
+    if (clock_now_ns() < display_next_ns(&r->display))
         return;
-    now = sample(r);
-    progress_show(&r->progress, r->options, phase, &now);
+    fill_live(r, phase, &live);
+    display_show(&r->display, &live);
 }
 
 // Wait until every user is ready. False when there is nothing to measure.
@@ -214,7 +254,7 @@ static bool await_setup(struct run *r)
             break;
         }
         show(r, SHARD_SETUP);
-        await(r, r->progress.next_ns < deadline_ns ? r->progress.next_ns : deadline_ns);
+        await(r, earliest(display_next_ns(&r->display), deadline_ns));
     }
     atomic_store(&r->clock.stop, true);
     return false;
@@ -246,11 +286,20 @@ static void cut_short(struct run *r)
     atomic_store(&r->clock.drain_ns, now_ns + r->options->drain_ns);
 }
 
+// Scheduled, and not yet answered.
+static uint64_t count_waiting(const struct pulse_sample *p)
+{
+    uint64_t given = p->waiting + p->sent, answered = p->delivered + p->refused;
+
+    return given > answered ? given - answered : 0;
+}
+
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
     struct series_mark now = mark(r);
 
     series_add(&r->out->series, measure_ns, &r->interval_from, &now);
+    backlog_sample(&r->out->backlog, now.pulse.at_ns, count_waiting(&now.pulse));
     r->interval_from = now;
 }
 
@@ -261,19 +310,14 @@ static void check_thresholds(struct run *r)
     const struct threshold_list *list = &r->options->thresholds;
     double value = 0;
     int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
-                                            &r->window_from, &r->interval_from.pulse, &value);
+                                            &r->window_from.pulse, &r->interval_from.pulse, &value);
 
     if (missed < 0)
         return;
     out->is_aborted = true;
     out->aborted_by = (uint32_t)missed;
-    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.at_ns;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.pulse.at_ns;
     out->aborted_at_value = value;
-}
-
-static uint64_t earliest(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
 }
 
 static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
@@ -286,16 +330,18 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 
 static void begin_window(struct run *r, uint64_t now_ns)
 {
-    read_steal(&r->steal_from, &r->total_from);
-    r->interval_from = mark(r);
-    r->window_from = r->interval_from.pulse;
+    machine_read(&r->machine_from);
+    r->window_from = r->interval_from = mark(r);
+    memcpy(r->window_busy_ns, r->busy_ns, sizeof r->busy_ns);
+    backlog_begin(&r->out->backlog, now_ns, atomic_load(&r->clock.end_ns),
+                  count_waiting(&r->interval_from.pulse));
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
-    uint64_t steal, total;
+    struct machine_mark machine;
     uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
@@ -303,10 +349,12 @@ static void end_window(struct run *r, uint64_t measure_ns)
         r->out->coordinator_busy_pct =
             100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
-    read_steal(&steal, &total);
-    if (total > r->total_from)
-        r->out->steal_pct =
-            100.0 * (double)(steal - r->steal_from) / (double)(total - r->total_from);
+    machine_read(&machine);
+    if (machine.total > r->machine_from.total)
+        r->out->steal_pct = 100.0 * (double)(machine.steal - r->machine_from.steal) /
+                            (double)(machine.total - r->machine_from.total);
+    r->out->throttled_ns = machine.throttled_ns - r->machine_from.throttled_ns;
+    r->out->share = machine_find_share(r->options, r->options->server_pid);
     r->out->server_rss_bytes = read_server_rss(r);
 }
 
@@ -342,7 +390,7 @@ static void watch(struct run *r)
             edge_ns = measure_ns;
         else if (phase == SHARD_MEASURE)
             edge_ns = earliest(atomic_load(&r->clock.end_ns), r->next_interval_ns);
-        await(r, earliest(edge_ns, earliest(r->progress.next_ns, now_ns + NS_PER_S)));
+        await(r, earliest(edge_ns, earliest(display_next_ns(&r->display), now_ns + NS_PER_S)));
     }
     if (phase == SHARD_MEASURE)
         end_window(r, atomic_load(&r->clock.measure_ns));
@@ -408,6 +456,19 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Of the run; of its slowest group when all of it is in groups (users who are offline).
+static uint64_t response_p99_ns(const struct tally *t)
+{
+    uint64_t longest_ns = hist_percentile(&t->response, 99);
+
+    for (uint32_t i = 0; i < t->group_count && t->response.total == 0; i++) {
+        uint64_t p99_ns = hist_percentile(&t->groups[i].response, 99);
+
+        longest_ns = p99_ns > longest_ns ? p99_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 // Objectives on the exact figures. True if all are met.
 static bool judge_thresholds(struct outcome *out)
 {
@@ -446,13 +507,17 @@ static void judge(struct outcome *out)
         .open_loop = out->options->rate_per_s > 0,
         .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
         .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
-        .response_p99_ns = hist_percentile(&t->response, 99),
+        .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
         .sent = t->sent,
         .stalls = t->stalls,
         .stalled_ns = t->stalled_ns,
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
+        .ceiling_per_s = out->ceiling.per_s,
+        .throttled_ns = out->throttled_ns,
+        .share = out->share,
+        .backlog = &out->backlog,
     };
     struct exit_causes causes = {
         .internal =
@@ -462,7 +527,12 @@ static void judge(struct outcome *out)
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
     };
 
+    if (t->window_ns > 0)
+        in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
+    if (t->window_ns > 0)
+        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {
+        in.busy_pct += out->busy_pct[i];
         if (out->busy_pct[i] > in.busiest_pct)
             in.busiest_pct = out->busy_pct[i];
     }
@@ -485,6 +555,12 @@ static void init_schedule(struct schedule *schedule, const struct options *o)
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
              struct tls_context *tls)
 {
+    return run_load_with_web(out, o, t, tls, NULL);
+}
+
+int run_load_with_web(struct outcome *out, const struct options *o, const struct target *t,
+                      struct tls_context *tls, struct web *web)
+{
     struct run r = {.out = out, .options = o};
     int err;
 
@@ -492,6 +568,8 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     err = tally_init(&out->tally);
     if (err == 0)
         err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
+        err = tally_add_groups(&out->tally, o->group_count);
     if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {
@@ -505,9 +583,10 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
         return -ENOMEM;
     }
     init_schedule(&r.schedule, o);
+    find_sources(&r.sources, o, t);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
-    progress_init(&r.progress, o, clock_now_ns());
+    display_init(&r.display, o, web, clock_now_ns());
     err = start_threads(&r, t, tls);
     if (err < 0) {
         out->failure = SHARD_FAILURE_INTERNAL;
@@ -521,10 +600,16 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
     }
     collect(&r);
     write_record(&r);
-    progress_finish(&r.progress);
+    display_finish(&r.display);
     judge(out);
     free(r.shards);
     return 0;
+}
+
+void run_set_ceiling(struct outcome *out, const struct ceiling *c)
+{
+    out->ceiling = *c;
+    judge(out);
 }
 
 void run_free(struct outcome *out)

@@ -6,7 +6,10 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "backlog.h"
+#include "ceiling.h"
 #include "exit_code.h"
+#include "machine.h"
 #include "options.h"
 #include "series.h"
 #include "shard.h"
@@ -15,6 +18,8 @@
 #include "threshold_list.h"
 #include "tls.h"
 #include "verdict.h"
+
+struct web;
 
 struct outcome {
     const struct options *options;
@@ -31,6 +36,9 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
+    uint64_t throttled_ns; // in the window, by a control group's quota
+    struct machine_share share;
+    struct backlog backlog;
     bool has_server;                       // the figures below are there
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window
@@ -45,14 +53,21 @@ struct outcome {
     uint32_t aborted_by;
     uint64_t aborted_after_ns; // of the window
     double aborted_at_value;
+    struct ceiling ceiling; // zero: not asked for
     struct verdict verdict;
     enum exit_code exit_code;
 };
 
 // Run. `tls` is NULL for ws. The outcome is filled in whatever happens. Errors: -ENOMEM.
-// Thread: the process's main thread, before it has made others.
+// Thread: the process's main thread, before it has made others (but for the live page's, which
+// takes no signals).
 NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
                        struct tls_context *tls);
+// Judge once more, with the ceiling that was measured before the run.
+void run_set_ceiling(struct outcome *out, const struct ceiling *c);
+// The same with the live page beside it; NULL: none.
+NODISCARD int run_load_with_web(struct outcome *out, const struct options *o,
+                                const struct target *t, struct tls_context *tls, struct web *web);
 void run_free(struct outcome *out);
 
 #endif

@@ -16,16 +16,6 @@ void progress_init(struct progress *p, const struct options *o, uint64_t now_ns)
     p->last.at_ns = now_ns;
 }
 
-static const char *phase_name(enum shard_phase phase)
-{
-    static const char *const names[] = {
-        [SHARD_SETUP] = "set-up",    [SHARD_WAITING] = "set-up", [SHARD_WARMUP] = "warm-up",
-        [SHARD_MEASURE] = "measure", [SHARD_DRAIN] = "drain",    [SHARD_CLOSING] = "close",
-        [SHARD_DONE] = "done"};
-
-    return names[phase];
-}
-
 static int show_server(struct progress *p, pid_t pid, double seconds, char *out, size_t cap)
 {
     uint64_t cpu_ns, last_ns = p->last_server_cpu_ns;
@@ -38,11 +28,11 @@ static int show_server(struct progress *p, pid_t pid, double seconds, char *out,
     return snprintf(out, cap, "  relay %.0f %% CPU", (double)(cpu_ns - last_ns) / seconds / 1e7);
 }
 
-static int show_load(struct progress *p, const struct options *o, const struct pulse_sample *now,
-                     double seconds, char *out, size_t cap)
+static int show_load(struct progress *p, const struct live *l, double seconds, char *out,
+                     size_t cap)
 {
-    const struct pulse_sample *last = &p->last;
-    uint64_t in_flight = now->sent - now->delivered - now->refused;
+    const struct options *o = l->options;
+    const struct pulse_sample *now = &l->pulse, *last = &p->last;
 
     if (o->mode == OPTIONS_IDLE)
         return snprintf(out, cap, "%u connections", now->alive);
@@ -52,17 +42,18 @@ static int show_load(struct progress *p, const struct options *o, const struct p
                         (double)pulse_percentile(last, now, 50) / 1e3,
                         (double)pulse_percentile(last, now, 99) / 1e3,
                         (unsigned long long)now->faults);
-    return snprintf(out, cap,
-                    "%.0f/s  p50 %.0f us  p99 %.0f us  in flight %llu  faults %llu  refused %llu",
-                    (double)(now->delivered - last->delivered) / seconds,
-                    (double)pulse_percentile(last, now, 50) / 1e3,
-                    (double)pulse_percentile(last, now, 99) / 1e3, (unsigned long long)in_flight,
-                    (unsigned long long)now->faults, (unsigned long long)now->refused);
+    return snprintf(
+        out, cap, "%.0f/s  p50 %.0f us  p99 %.0f us  in flight %llu  faults %llu  refused %llu",
+        (double)(now->delivered - last->delivered) / seconds,
+        (double)pulse_percentile(last, now, 50) / 1e3,
+        (double)pulse_percentile(last, now, 99) / 1e3, (unsigned long long)live_in_flight(l),
+        (unsigned long long)now->faults, (unsigned long long)now->refused);
 }
 
-void progress_show(struct progress *p, const struct options *o, enum shard_phase phase,
-                   const struct pulse_sample *now)
+void progress_show(struct progress *p, const struct live *l)
 {
+    const struct options *o = l->options;
+    const struct pulse_sample *now = &l->pulse;
     double seconds = (double)(now->at_ns - p->last.at_ns) / 1e9;
     char text[TEXT_BYTES];
     int len;
@@ -70,12 +61,12 @@ void progress_show(struct progress *p, const struct options *o, enum shard_phase
     if (p->interval_ns == 0)
         return;
     p->next_ns = now->at_ns + p->interval_ns;
-    len = snprintf(text, sizeof text, "%-8s ", phase_name(phase));
-    if (phase <= SHARD_WAITING)
+    len = snprintf(text, sizeof text, "%-8s ", live_phase_name(l->phase));
+    if (l->phase <= SHARD_WAITING)
         len += snprintf(text + len, sizeof text - (size_t)len, "%u connected, %u ready of %u",
                         now->connected, now->settled, o->connections);
     else
-        len += show_load(p, o, now, seconds, text + len, sizeof text - (size_t)len);
+        len += show_load(p, l, seconds, text + len, sizeof text - (size_t)len);
     if ((size_t)len < sizeof text)
         show_server(p, o->server_pid, seconds, text + len, sizeof text - (size_t)len);
     fprintf(stderr, p->is_terminal ? "\r\033[K%s" : "%s\n", text);

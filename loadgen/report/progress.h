@@ -5,9 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "options.h"
-#include "pulse.h"
-#include "shard.h"
+#include "live.h"
 
 struct progress {
     bool is_terminal;
@@ -20,8 +18,7 @@ struct progress {
 
 void progress_init(struct progress *p, const struct options *o, uint64_t now_ns);
 // Show what came since the last call.
-void progress_show(struct progress *p, const struct options *o, enum shard_phase phase,
-                   const struct pulse_sample *now);
+void progress_show(struct progress *p, const struct live *l);
 // End the terminal's line.
 void progress_finish(struct progress *p);
 

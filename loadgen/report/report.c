@@ -9,6 +9,8 @@
 #include <yyjson.h>
 
 #include "cpu.h"
+#include "group_result.h"
+#include "live_report.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
@@ -84,7 +86,7 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
     args = yyjson_mut_obj_add_arr(d, run, "argv");
     for (int i = 0; i < argc; i++)
-        yyjson_mut_arr_add_str(d, args, argv[i]);
+        result_json_push_text(d, args, argv[i]);
     add_config(d, run, out);
 }
 
@@ -170,6 +172,53 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 #undef X
 }
 
+// Means, so that the parts add up to the response (to the last decimal of each).
+static void add_budget(doc_t *d, val_t *root, const struct budget *b)
+{
+    static const char *const keys[] = {
+#define X(name) #name "_us",
+        BUDGET_PARTS(X)
+#undef X
+    };
+    val_t *o = yyjson_mut_obj_add_obj(d, root, "budget");
+
+    yyjson_mut_obj_add_uint(d, o, "count", b->count);
+    yyjson_mut_obj_add_uint(d, o, "unattributed_count", b->unattributed);
+    result_json_add_optional(d, o, "response_us", b->count > 0, budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++)
+        result_json_add_optional(d, o, keys[i], b->count > 0,
+                                 budget_mean_ns(b, (enum budget_part)i) / 1e3);
+}
+
+// At the window's begin and the end of each quarter.
+static void add_backlog(doc_t *d, val_t *g, const struct backlog *b)
+{
+    val_t *list = yyjson_mut_obj_add_arr(d, g, "backlog");
+
+    for (uint32_t i = 0; i < b->count; i++)
+        yyjson_mut_arr_add_uint(d, list, b->waiting[i]);
+}
+
+// Achieved is what was opened in the window, as in messages.per_s.
+static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+    bool has = c->per_s > 0;
+
+    result_json_add_optional(d, g, "ceiling_per_s", has, c->per_s);
+    result_json_add_optional(d, g, "achieved_of_ceiling", has,
+                             has ? outcome_metrics_per_second(out, out->tally.delivered) / c->per_s
+                                 : 0);
+    if (has)
+        yyjson_mut_obj_add_uint(d, g, "ceiling_connections", c->connections);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_connections");
+    if (c->reason[0] != '\0')
+        yyjson_mut_obj_add_str(d, g, "ceiling_reason", c->reason);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_reason");
+}
+
 static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *g = yyjson_mut_obj_add_obj(d, root, "generator");
@@ -185,6 +234,9 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "throttled_ms", (double)out->throttled_ns / 1e6);
+    add_backlog(d, g, &out->backlog);
+    add_ceiling(d, g, out);
     result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }
 
@@ -269,7 +321,8 @@ static void add_counts(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, handshakes, "rate_limited", t->rate_limited);
 }
 
-char *report_format_json(const struct outcome *out, int argc, char **argv)
+static char *format(const struct outcome *out, const struct live *live, int argc, char **argv,
+                    yyjson_write_flag flags)
 {
     doc_t *d = yyjson_mut_doc_new(NULL);
     val_t *root;
@@ -286,15 +339,38 @@ char *report_format_json(const struct outcome *out, int argc, char **argv)
     add_counts(d, root, out);
     add_delivery(d, root, out);
     add_latency(d, root, &out->tally);
+    add_budget(d, root, &out->tally.budget);
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
     stage_result_add_json(d, root, out);
+    group_result_add_json(d, root, out);
     threshold_report_add(d, root, out);
-    yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
-    text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
+    if (live)
+        live_report_add(d, root, live);
+    else
+        yyjson_mut_obj_add_int(d, root, "exit_code", out->exit_code);
+    text = yyjson_mut_write(d, flags, NULL);
     yyjson_mut_doc_free(d);
     return text;
+}
+
+char *report_format_json(const struct outcome *out, int argc, char **argv)
+{
+    return format(out, NULL, argc, argv, YYJSON_WRITE_PRETTY_TWO_SPACES);
+}
+
+char *report_format_line(const struct outcome *out, int argc, char **argv)
+{
+    return format(out, NULL, argc, argv, 0);
+}
+
+char *report_format_live(const struct live *live, int argc, char **argv)
+{
+    struct outcome out;
+
+    live_report_fill(&out, live);
+    return format(&out, live, argc, argv, 0);
 }
 
 int report_write_json(const struct outcome *out, int argc, char **argv, const char *file)

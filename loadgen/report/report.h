@@ -3,6 +3,7 @@
 #ifndef SEALPOST_REPORT_H
 #define SEALPOST_REPORT_H
 
+#include "live.h"
 #include "run.h"
 
 #define REPORT_SCHEMA "sealpost.load/1"
@@ -10,6 +11,11 @@
 // The result as JSON, zero-terminated, for free(); NULL when memory is short. Percentiles with
 // fewer than ten samples beyond them are null. argv is how the program was called.
 char *report_format_json(const struct outcome *out, int argc, char **argv);
+// The same in one line.
+char *report_format_line(const struct outcome *out, int argc, char **argv);
+// A run that goes on, in one line: the same schema with what is known yet, `live` in the place of
+// `exit_code`. Thread: any, `live` is only read.
+char *report_format_live(const struct live *live, int argc, char **argv);
 // Write it to a file, "-" is standard output. Errors: -ENOMEM, -errno.
 NODISCARD int report_write_json(const struct outcome *out, int argc, char **argv, const char *file);
 

@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistr.h>
 
 #include "percentile_curve.h"
 
@@ -21,6 +22,20 @@ void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char 
         result_json_add_real(d, to, key, value);
     else
         yyjson_mut_obj_add_null(d, to, key);
+}
+
+void result_json_push_text(yyjson_mut_doc *d, yyjson_mut_val *array, const char *text)
+{
+    yyjson_mut_val *value = yyjson_mut_strcpy(d, text);
+    // Ours: it was copied.
+    uint8_t *at = (uint8_t *)(uintptr_t)yyjson_mut_get_str(value);
+    const uint8_t *wrong;
+
+    while (at && (wrong = u8_check(at, strlen((const char *)at))) != NULL) {
+        at = (uint8_t *)(uintptr_t)wrong;
+        *at++ = '?';
+    }
+    yyjson_mut_arr_append(array, value);
 }
 
 void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key,

@@ -20,6 +20,9 @@ void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
 // null without `has`.
 void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, bool has,
                               double value);
+// A text from outside at the end of an array: what is not UTF-8 is replaced, byte by byte, by "?",
+// because JSON has no place for it.
+void result_json_push_text(yyjson_mut_doc *d, yyjson_mut_val *array, const char *text);
 // Latencies in us: count, mean, percentiles, max. Percentiles with fewer than ten samples beyond
 // them are null.
 void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key,

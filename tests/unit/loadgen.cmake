@@ -1,12 +1,18 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options payload persona
-    percentile_curve plan planner prng pulse recorder report schedule search series stage
-    stage_result stage_tally summary tally target threshold threshold_list user_control usl verdict)
+foreach(name arena backlog budget capacity_report dialog downlink exit_code group handshake
+    handshake_faults hdr_encoding ledger machine options options_scenario output_format payload
+    percentile_curve persona plan planner preview prng pulse recorder report scenario
+    scenario_entry schedule search series server_process sink_users slo source_list stage
+    stage_result stage_tally summary sweep tally target threshold threshold_list user_control usl
+    verdict)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
 foreach(name handshake handshake_faults)
   sealpost_tier_test(${name} portable)
 endforeach()
+target_compile_definitions(test_hdr_encoding
+  PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
 
 # compare and export
 foreach(name comparison comparison_print evidence export junit measurement_parse stat_bootstrap

@@ -15,8 +15,11 @@
 #define BUFFERS 64u
 #define BUFFER_BYTES (64u * KIB)
 #define STREAM_MAX 4000u
+#define SENT_NS 1u
 
 static struct options options = {.mode = OPTIONS_TALK,
+                                 .groups = {{.behaviour = GROUP_CHAT, .share = 1}},
+                                 .group_count = 1,
                                  .payload_bytes = PAYLOAD,
                                  .rate_per_s = 1, // open loop: nothing is sent in return
                                  .threads = 1,
@@ -25,6 +28,7 @@ static struct target target;
 static struct shard_clock run_clock;
 static struct shard s;
 static struct client pair[2]; // alice sends, bob receives
+static struct budget_send trails[2][1];
 static uint16_t next_buffer;
 
 static void init_user(struct client *c, uint32_t number)
@@ -32,9 +36,14 @@ static void init_user(struct client *c, uint32_t number)
     cr_assert_eq(persona_init(&c->persona, RUN, number, false), 0);
     c->number = number;
     c->slot = number;
-    c->partner = &pair[number ^ 1];
+    c->group = &options.groups[0];
+    c->tally = &s.tally.groups[0];
+    c->leader = &pair[0];
+    c->dialogs = &c->dialog;
+    c->dialog_count = 1;
     c->state = CLIENT_READY;
-    timer_init(&c->retry);
+    budget_init_trail(&c->trail, trails[number], 1);
+    timer_init(&c->timer);
 }
 
 static void setup(void)
@@ -50,21 +59,24 @@ static void setup(void)
                        .run_id = RUN,
                        .clients = pair,
                        .phase = SHARD_MEASURE,
+                       .now_ns = SENT_NS,
                        .end_ns = UINT64_MAX};
     cr_assert_eq(ring_init(&s.ring, 64, 2), 0);
     cr_assert_eq(bufring_init(&s.receive_buffers, &s.ring, 1, BUFFERS, BUFFER_BYTES), 0);
     cr_assert_eq(pool_init(&s.chunks, SHARD_CHUNK_BYTES, 300), 0);
     cr_assert_eq(tally_init(&s.tally), 0);
+    cr_assert_eq(tally_add_groups(&s.tally, 1), 0);
     cr_assert_eq(downlink_init(&s), 0);
     cr_assert_eq(uplink_init(&s), 0);
     timer_wheel_init(&s.timers, 0);
     memset(pair, 0, sizeof pair);
     init_user(&pair[0], 0);
     init_user(&pair[1], 1);
+    dialog_join(&pair[0].dialog, &pair[0], 0, &pair[1].dialog, &pair[1]);
     cr_assert_eq(sp_random(handshake.sk, sizeof handshake.sk), 0);
     for (int i = 0; i < 2; i++) {
         struct sp_session_init_job job = {
-            .session = &pair[i].session,
+            .session = &pair[i].dialog.session,
             .handshake = &handshake,
             .initiator = i == 0,
             .local = sp_identity_public(&pair[i].persona.identity),
@@ -74,7 +86,7 @@ static void setup(void)
 
         sp_session_init_batch(&job, 1);
         cr_assert_eq(job.result, 0);
-        pair[i].has_session = true;
+        pair[i].dialog.has_session = true;
     }
 }
 
@@ -99,7 +111,7 @@ static struct ledger_record record_of(uint64_t sequence)
                                   .receiver = 1,
                                   .sequence = sequence,
                                   .intended_ns = 1,
-                                  .sent_ns = 1,
+                                  .sent_ns = SENT_NS,
                                   .flags = LEDGER_FLAG_MEASURED};
 }
 
@@ -108,8 +120,10 @@ static void make_frame(uint8_t out[FRAME], const struct ledger_record *record)
 {
     struct wire_envelope envelope = {.kind = WIRE_KIND_SESSION, .ciphertext_len = CIPHERTEXT};
     uint8_t *ciphertext = out + 4 + WIRE_HEADER_BYTES;
-    struct sp_session_job job = {
-        .session = &pair[0].session, .in = ciphertext + 16, .len = PAYLOAD, .out = ciphertext};
+    struct sp_session_job job = {.session = &pair[0].dialog.session,
+                                 .in = ciphertext + 16,
+                                 .len = PAYLOAD,
+                                 .out = ciphertext};
 
     memset(out, 0, FRAME);
     cr_assert_eq(ws_encode_header(out, WS_BINARY, ENVELOPE, NULL), 4);
@@ -160,6 +174,8 @@ Test(downlink, on_data_split_at_every_size)
     }
     cr_assert_eq(s.tally.delivered, sequence);
     cr_assert_eq(s.tally.response.total, sequence);
+    cr_assert_eq(pair[1].dialog.received, sequence);
+    cr_assert_eq(s.tally.groups[0].response.total, 0, "of one group the total is its own");
     cr_assert_not(ledger_has_faults(&s.tally.ledger));
 }
 
@@ -179,6 +195,31 @@ Test(downlink, on_data_more_than_a_batch_in_one_buffer)
     cr_assert_eq(s.tally.ledger.received, FRAMES);
 }
 
+Test(downlink, on_data_measures_every_part)
+{
+    struct ledger_record r = record_of(7);
+    uint8_t frame[FRAME];
+
+    r.intended_ns = 1000;
+    r.lag_16ns = 10;
+    r.sent_ns = 2000;
+    make_frame(frame, &r);
+    budget_push_send(&pair[0].trail, 7, 1, 3000);
+    budget_complete_send(&pair[0].trail, 4000);
+    s.now_ns = 6000;
+    receive(frame, sizeof frame);
+    end_turn();
+    cr_assert_eq(s.tally.budget.count, 1);
+    cr_assert_eq(s.tally.budget.part_ns[BUDGET_schedule_lag], 160);
+    cr_assert_eq(s.tally.budget.part_ns[BUDGET_send_queue], 840);
+    cr_assert_eq(s.tally.seal.max, 1000);
+    cr_assert_eq(s.tally.socket_queue.max, 1000);
+    cr_assert_eq(s.tally.server_network.max, 2000);
+    cr_assert_eq(s.tally.open.max + 5000, s.tally.response.max);
+    cr_assert_eq(s.tally.uncorrected.max + 1000, s.tally.response.max);
+    cr_assert_eq(s.tally.budget.response_ns, s.tally.response.max);
+}
+
 Test(downlink, on_data_foreign_run)
 {
     struct ledger_record r = record_of(0);
@@ -192,16 +233,32 @@ Test(downlink, on_data_foreign_run)
     cr_assert_eq(s.tally.ledger.received, 0);
 }
 
+Test(downlink, on_data_of_an_offline_group_stays_out_of_the_totals)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    options.groups[0].behaviour = GROUP_OFFLINE;
+    pair[1].is_apart = true;
+    make_frame(frame, &r);
+    receive(frame, sizeof frame);
+    end_turn();
+    options.groups[0].behaviour = GROUP_CHAT;
+    cr_assert_eq(s.tally.ledger.received, 1);
+    cr_assert_eq(s.tally.response.total, 0);
+    cr_assert_eq(s.tally.groups[0].response.total, 1);
+}
+
 Test(downlink, on_data_without_session)
 {
     struct ledger_record r = record_of(0);
     uint8_t frame[FRAME];
 
     make_frame(frame, &r);
-    pair[1].has_session = false;
+    pair[1].dialog.has_session = false;
     receive(frame, sizeof frame);
     end_turn();
-    pair[1].has_session = true;
+    pair[1].dialog.has_session = true;
     cr_assert_eq(s.tally.ledger.auth_fail, 1);
 }
 

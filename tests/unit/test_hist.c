@@ -189,3 +189,31 @@ Test(hist_mean, of_samples)
     cr_assert_float_eq(hist_mean(&h), 30, 1e-9);
     hist_free(&h);
 }
+
+Test(hist, next_walks_what_is_there)
+{
+    static const uint64_t values[] = {0, 5, 5, 4096, 1000000, 1ull << 50};
+    struct hist h;
+    size_t bucket = 0;
+    uint64_t value, count;
+
+    cr_assert_eq(hist_init(&h), 0);
+    cr_assert_not(hist_next(&h, &bucket, &value, &count));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        hist_record(&h, values[i]);
+    bucket = 0;
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 0);
+    cr_assert_eq(count, 1);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 5);
+    cr_assert_eq(count, 2);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 4097); // two values share a bucket from 4,096 on
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert(value >= 1000000 && value < 1000512);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 1ull << 50); // the last bucket's is the largest value seen
+    cr_assert_not(hist_next(&h, &bucket, &value, &count));
+    hist_free(&h);
+}
