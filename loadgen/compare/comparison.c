@@ -410,7 +410,7 @@ static int check_noise(struct make *k)
     size_t runs = 0, results = 0;
 
     for (size_t i = 0; i < k->noise->count; i++) {
-        results += is_usable(&k->noise->items[i]);
+        results += is_usable(&k->noise->items[i]) && !k->noise->items[i].is_part;
         runs += strcmp(k->noise->items[i].source, last) != 0;
         last = k->noise->items[i].source;
     }
