@@ -112,7 +112,7 @@ def test_prekey_drain(start_relay, load, suite, kem):
 
 def test_prekey_drain_at_the_relay_s_rate(start_relay, load):
     """Refused bundles are asked for again and no fault."""
-    relay = start_relay("--workers", 1, "--bundle-rate", 20)
+    relay = start_relay("--workers", 1, "--bundle-rate", 5)
     document = load(relay.url(), "-c", 2, *SHORT, "--group", "prekey-drain,prekeys=5").passed()
     assert document["handshakes"]["rate_limited"] > 0
     assert document["handshakes"]["count"] == 4
