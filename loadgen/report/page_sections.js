@@ -33,7 +33,7 @@ function latency_over_time(result) {
   const hidden = LINES.filter(([key]) => !list.some((i) => is_number(i[key]))).map(([, name]) => name);
   const columns = ["From", "Length", "p50", "p90", "p99", "p99.9", "Longest"].map((name) => ({ name }));
   const rows = list.map((i) => [seconds(i.at_s), seconds(i.length_s), ...["p50_us", "p90_us", "p99_us", "p99_9_us", "max_us"].map((key) => or_few(i[key], latency))]);
-  return part("latency-time", "Latency over time", "Percentiles of each interval. Their resolution is 7 %; the figures of the whole run below are exact to three digits.",
+  return part("latency-time", "Latency over time", "Percentiles of each interval. Their resolution is 7\u00a0%; the figures of the whole run below are exact to three digits.",
     line_chart({
       key: "latency-time", ends: true, height: 290, edges: stage_edges(result), x: time_axis(result), y: { name: "latency", format: short_latency, tip: latency },
       label: `Line chart of latency over time: ${lines.map(([, name]) => name).join(", ")} of ${list.length} intervals. The table below has the figures.`,
