@@ -25,6 +25,7 @@ void bench_report_describe(struct bench_report_env *env, const char *self, int a
     char *slash;
 
     cpu_model_name(env->cpu, sizeof env->cpu);
+    cpu_model_id(env->cpu_id, sizeof env->cpu_id);
     env->cores = cpu_count_available();
     uname(&uts);
     snprintf(env->kernel, sizeof env->kernel, "%s %s", uts.sysname, uts.release);
@@ -73,6 +74,27 @@ static void add_stat(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
                        isnan(stat.max) ? yyjson_mut_null(doc) : yyjson_mut_real(doc, stat.max));
 }
 
+// Every round as it was: what `sealpost-load compare` ranks.
+static void add_samples(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct bench_row *row,
+                        const struct bench_row *raw)
+{
+    yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, obj, "samples");
+
+    for (unsigned r = 0; r < row->count; r++) {
+        const struct bench_sample *s = &row->samples[r];
+        yyjson_mut_val *sample = yyjson_mut_arr_add_obj(doc, samples), *latency;
+
+        add_real(doc, sample, "per_s", s->per_s);
+        add_real(doc, sample, "cpu_ns_per_msg", s->cpu_ns_per_msg);
+        add_real(doc, sample, "ratio_to_raw", bench_sample_ratio(row, raw, r));
+        add_real(doc, sample, "cpu_ratio_to_raw", bench_sample_cpu_ratio(row, raw, r));
+        add_real(doc, sample, "client_busy_pct", s->client_busy_pct);
+        latency = yyjson_mut_obj_add_obj(doc, sample, "latency_us");
+        for (size_t p = 0; p < BENCH_POINTS; p++)
+            add_real(doc, latency, bench_point_names[p], s->latency_us[p]);
+    }
+}
+
 static void add_row(yyjson_mut_doc *doc, yyjson_mut_val *rows, const struct bench_report *r,
                     const struct bench_row *row)
 {
@@ -98,6 +120,7 @@ static void add_row(yyjson_mut_doc *doc, yyjson_mut_val *rows, const struct benc
     delivery = yyjson_mut_obj_add_obj(doc, obj, "delivery");
     for (size_t i = 0; i < BENCH_COUNTS; i++)
         yyjson_mut_obj_add_uint(doc, delivery, bench_count_names[i], s.counts[i]);
+    add_samples(doc, obj, row, bench_report_raw_row(r, row));
 }
 
 static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct bench_report_env *e)
@@ -106,6 +129,7 @@ static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct benc
     yyjson_mut_val *versions;
 
     yyjson_mut_obj_add_str(doc, env, "cpu", e->cpu);
+    yyjson_mut_obj_add_str(doc, env, "cpu_id", e->cpu_id);
     yyjson_mut_obj_add_uint(doc, env, "cores", e->cores);
     yyjson_mut_obj_add_str(doc, env, "kernel", e->kernel);
     yyjson_mut_obj_add_str(doc, env, "commit", e->commit);

@@ -10,6 +10,7 @@
 
 struct bench_report_env {
     char cpu[128];
+    char cpu_id[64]; // maker, family and model
     char kernel[160];
     char commit[64];
     char date[32]; // UTC, ISO 8601

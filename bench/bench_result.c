@@ -50,20 +50,37 @@ static struct bench_stat stat_member(const struct bench_row *row, size_t offset)
     return bench_stat_of(values, row->count);
 }
 
+static double ratio_in_round(const struct bench_row *row, const struct bench_row *raw,
+                             size_t offset, unsigned round)
+{
+    double ours, theirs;
+
+    if (!raw || round >= row->count || round >= raw->count)
+        return NAN;
+    memcpy(&ours, (const char *)&row->samples[round] + offset, sizeof ours);
+    memcpy(&theirs, (const char *)&raw->samples[round] + offset, sizeof theirs);
+    return theirs > 0 ? ours / theirs : NAN;
+}
+
+double bench_sample_ratio(const struct bench_row *row, const struct bench_row *raw, unsigned round)
+{
+    return ratio_in_round(row, raw, offsetof(struct bench_sample, per_s), round);
+}
+
+double bench_sample_cpu_ratio(const struct bench_row *row, const struct bench_row *raw,
+                              unsigned round)
+{
+    return ratio_in_round(row, raw, offsetof(struct bench_sample, cpu_ns_per_msg), round);
+}
+
 static struct bench_stat stat_ratio(const struct bench_row *row, const struct bench_row *raw,
                                     size_t offset)
 {
     double ratios[BENCH_ROUNDS_MAX];
-    unsigned count = 0;
 
-    for (unsigned r = 0; raw && r < row->count && r < raw->count; r++) {
-        double ours, theirs;
-
-        memcpy(&ours, (const char *)&row->samples[r] + offset, sizeof ours);
-        memcpy(&theirs, (const char *)&raw->samples[r] + offset, sizeof theirs);
-        ratios[count++] = theirs > 0 ? ours / theirs : NAN;
-    }
-    return bench_stat_of(ratios, count);
+    for (unsigned r = 0; r < row->count; r++)
+        ratios[r] = ratio_in_round(row, raw, offset, r);
+    return bench_stat_of(ratios, row->count);
 }
 
 void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,

@@ -75,6 +75,11 @@ struct bench_stat bench_stat_of(const double *values, size_t count);
 // Only rounds that both rows have make a ratio.
 void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,
                       struct bench_summary *out);
+// The ratios to the raw forwarder in one round, rate and processor time for each message; NaN where
+// there is no raw row or it lacks that round.
+double bench_sample_ratio(const struct bench_row *row, const struct bench_row *raw, unsigned round);
+double bench_sample_cpu_ratio(const struct bench_row *row, const struct bench_row *raw,
+                              unsigned round);
 bool bench_counts_failed(const uint64_t counts[BENCH_COUNTS]);
 
 // Read the result file of sealpost-load or `sealpost-bench drive`, from its text. Errors: -EBADMSG

@@ -192,7 +192,7 @@ static int measure_relay_extras(struct bench_run *run)
 
         if (!run->options.servers[k] || !kind->scheme)
             continue;
-        if (strcmp(kind->scheme, "ws") == 0)
+        if (run->options.handshakes && strcmp(kind->scheme, "ws") == 0)
             err = measure_handshakes(run);
         if (err == 0 && run->options.idle)
             err = measure_idle(run, kind);
@@ -268,6 +268,8 @@ static int prepare(struct bench_run *run, int argc, char **argv)
     }
     o->place.temp = run->temp;
     bench_report_describe(&run->report.env, run->self, argc, argv);
+    if (o->commit)
+        snprintf(run->report.env.commit, sizeof run->report.env.commit, "%s", o->commit);
     run->report.env.seconds = o->seconds;
     run->report.env.warmup_seconds = o->warmup_seconds;
     run->report.env.rounds = o->rounds;

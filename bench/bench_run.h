@@ -13,11 +13,13 @@ struct bench_run_options {
     unsigned rounds;
     bool servers[BENCH_SERVER_KINDS];
     bool patterns[BENCH_PATTERNS];
+    bool handshakes;
     bool idle;
     unsigned idle_connections;
     const char *json; // NULL: <results>/latest/bench.json
     const char *keep; // NULL: not kept
     const char *results;
+    const char *commit; // NULL: as git describes it
     struct bench_place place;
 };
 

@@ -22,6 +22,8 @@ enum {
     KEY_CLIENT_CPU,
     KEY_RELAY,
     KEY_LOAD,
+    KEY_NO_HANDSHAKES,
+    KEY_COMMIT,
 };
 
 static const struct argp_option option_table[] = {
@@ -42,6 +44,9 @@ static const struct argp_option option_table[] = {
     {"client-cpu", KEY_CLIENT_CPU, "CPU", 0, "processor of the client (default 1)", 0},
     {"relay", KEY_RELAY, "FILE", 0, "sealpost-relay (default: beside this program)", 0},
     {"load", KEY_LOAD, "FILE", 0, "sealpost-load (default: beside this program)", 0},
+    {"no-handshakes", KEY_NO_HANDSHAKES, NULL, 0, "do not measure handshakes as well", 0},
+    {"commit", KEY_COMMIT, "NAME", 0,
+     "what the result says was measured (default: the checkout this program stands in)", 0},
     {0},
 };
 
@@ -105,6 +110,9 @@ static error_t parse_place(int key, char *arg, struct argp_state *state)
     case KEY_LOAD:
         o->place.load = arg;
         return 0;
+    case KEY_COMMIT:
+        o->commit = arg;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
         return 0;
@@ -137,6 +145,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_PATTERNS:
         choose(state, "--patterns", arg, pattern_name, BENCH_PATTERNS, o->patterns);
         return 0;
+    case KEY_NO_HANDSHAKES:
+        o->handshakes = false;
+        return 0;
     case KEY_IDLE:
         o->idle = true;
         return 0;
@@ -168,6 +179,7 @@ void bench_run_parse(int argc, char **argv, struct bench_run_options *out)
         .warmup_seconds = 0.7,
         .rounds = 3,
         .patterns = {true, true},
+        .handshakes = true,
         .idle_connections = 15000,
         .results = "results",
         .place = {.server_cpu = 0, .client_cpu = 1},

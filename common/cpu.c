@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <sched.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -56,22 +57,46 @@ int cpu_list_parse(const char *text, unsigned cpus[CPU_LIST_MAX])
     }
 }
 
-void cpu_model_name(char *out, size_t cap)
+// The value after the colon in the first line of /proc/cpuinfo that begins with `key` and a tab.
+static bool find_info(FILE *f, const char *key, char *out, size_t cap)
 {
     char line[256];
-    FILE *f = fopen("/proc/cpuinfo", "re");
+    size_t len = strlen(key);
 
-    snprintf(out, cap, "unknown");
-    if (!f)
-        return;
+    rewind(f);
     while (fgets(line, sizeof line, f)) {
         char *colon = strchr(line, ':');
 
-        if (strncmp(line, "model name", 10) != 0 || !colon)
+        if (strncmp(line, key, len) != 0 || line[len] != '\t' || !colon)
             continue;
         line[strcspn(line, "\n")] = '\0';
         snprintf(out, cap, "%s", colon + 1 + strspn(colon + 1, " "));
-        break;
+        return true;
     }
-    fclose(f);
+    return false;
+}
+
+void cpu_model_name(char *out, size_t cap)
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+
+    if (!f || !find_info(f, "model name", out, cap))
+        snprintf(out, cap, "unknown");
+    if (f)
+        fclose(f);
+}
+
+void cpu_model_id(char *out, size_t cap)
+{
+    FILE *f = fopen("/proc/cpuinfo", "re");
+    char maker[32], family[16], model[16];
+
+    if (f && find_info(f, "vendor_id", maker, sizeof maker) &&
+        find_info(f, "cpu family", family, sizeof family) &&
+        find_info(f, "model", model, sizeof model))
+        snprintf(out, cap, "%s %s/%s", maker, family, model);
+    else
+        snprintf(out, cap, "unknown");
+    if (f)
+        fclose(f);
 }

@@ -16,5 +16,8 @@ NODISCARD int cpu_pin_thread(unsigned cpu);
 NODISCARD int cpu_list_parse(const char *text, unsigned cpus[CPU_LIST_MAX]);
 // The processor's name for reports ("AMD EPYC …"), "unknown" if /proc does not tell.
 void cpu_model_name(char *out, size_t cap);
+// Maker, family and model as "AuthenticAMD 25/17": what tells generations apart where hypervisors
+// give all of them one name. "unknown" if /proc does not tell.
+void cpu_model_id(char *out, size_t cap);
 
 #endif

@@ -80,13 +80,20 @@ void hist_clear(struct hist *h)
 
 void hist_record(struct hist *h, uint64_t value)
 {
-    h->counts[bucket_of(value)]++;
+    hist_record_many(h, value, 1);
+}
+
+void hist_record_many(struct hist *h, uint64_t value, uint64_t count)
+{
+    if (count == 0)
+        return;
+    h->counts[bucket_of(value)] += count;
     if (h->total == 0 || value < h->min)
         h->min = value;
     if (value > h->max)
         h->max = value;
-    h->total++;
-    h->sum += (double)value;
+    h->total += count;
+    h->sum += (double)value * (double)count;
 }
 
 void hist_merge(struct hist *into, const struct hist *from)
@@ -126,4 +133,18 @@ int hist_percentile_supported(const struct hist *h, double p)
 double hist_mean(const struct hist *h)
 {
     return h->total == 0 ? 0 : h->sum / (double)h->total;
+}
+
+bool hist_next(const struct hist *h, size_t *bucket, uint64_t *value, uint64_t *count)
+{
+    while (*bucket < BUCKET_COUNT && h->counts[*bucket] == 0)
+        ++*bucket;
+    if (*bucket == BUCKET_COUNT)
+        return false;
+    *count = h->counts[*bucket];
+    *value = highest_value_of(*bucket);
+    if (*value > h->max)
+        *value = h->max;
+    ++*bucket;
+    return true;
 }

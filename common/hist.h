@@ -5,6 +5,7 @@
 #ifndef SEALPOST_HIST_H
 #define SEALPOST_HIST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,6 +24,8 @@ NODISCARD int hist_init(struct hist *h);
 void hist_free(struct hist *h);
 void hist_clear(struct hist *h);
 void hist_record(struct hist *h, uint64_t value);
+// The same value `count` times.
+void hist_record_many(struct hist *h, uint64_t value, uint64_t count);
 void hist_merge(struct hist *into, const struct hist *from);
 
 // The value at percentile p in [0, 100]: the highest value of the bucket that holds the sample of
@@ -33,5 +36,9 @@ uint64_t hist_percentile(const struct hist *h, double p);
 int hist_percentile_supported(const struct hist *h, double p);
 
 double hist_mean(const struct hist *h);
+
+// The next bucket with samples in it, from *bucket on, which must be 0 at first: its highest value
+// (never above max) and how many they are. False when there is none left.
+bool hist_next(const struct hist *h, size_t *bucket, uint64_t *value, uint64_t *count);
 
 #endif

@@ -6,26 +6,16 @@
 
 #include <arpa/inet.h>
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <openssl/bio.h>
 #include <openssl/err.h>
-#include <openssl/evp.h>
-#include <openssl/pem.h>
-#include <openssl/rand.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "pool.h"
+#include "tls_context.h"
 
-// The hybrid group first; named one by one, because the DEFAULT keyword flattened the preference
-// (CVE-2026-2673).
-#define GROUPS "X25519MLKEM768:X25519"
-#define SELF_SIGNED_DAYS 30
 // Each costs us two key derivations for its 27 bytes: a peer that sends this many in a row, without
 // a byte of data, means no good.
 #define KEY_UPDATES_MAX 32u
@@ -37,18 +27,8 @@ struct tls_post_handshake {
     uint32_t left;     // of the body
 };
 
-enum suite_index { SUITE_AES_256, SUITE_AES_128, SUITE_CHACHA, SUITE_COUNT };
-
-struct tls_context {
-    SSL_CTX *ssl;
-    BIO_METHOD *method;
-    X509 *certificate; // borrowed from `ssl`; NULL on a client
-    EVP_CIPHER *ciphers[SUITE_COUNT];
-    struct tls_suite suites[SUITE_COUNT];
-};
-
 struct tls {
-    SSL *ssl; // during the handshake only
+    SSL *ssl; // during the handshake, and until the ticket is here if it is wanted
     const uint8_t *in;
     size_t in_len;
     struct tls_out *out; // only during a call into OpenSSL
@@ -62,14 +42,17 @@ struct tls {
     size_t secret_len[2];
     uint32_t key_updates; // received since the last byte of data
     const char *group;    // NULL until established
+    SSL_SESSION *session; // what the server's ticket resumes, NULL if none came
     bool is_server;
     bool failed; // nothing more comes in …
     bool closed; // … because of the peer's close_notify
     bool silent; // nothing more goes out: a fatal alert either way, or our close_notify
     bool owes_key_update;
+    bool keeps_session; // client: the first record of traffic goes through OpenSSL
+    bool was_resumed;
 };
 
-static int bio_read(BIO *bio, char *to, size_t cap, size_t *done)
+int tls_bio_read(BIO *bio, char *to, size_t cap, size_t *done)
 {
     struct tls *t = BIO_get_data(bio);
     size_t n = cap < t->in_len ? cap : t->in_len;
@@ -87,7 +70,7 @@ static int bio_read(BIO *bio, char *to, size_t cap, size_t *done)
     return 1;
 }
 
-static int bio_write(BIO *bio, const char *from, size_t len, size_t *done)
+int tls_bio_write(BIO *bio, const char *from, size_t len, size_t *done)
 {
     struct tls *t = BIO_get_data(bio);
 
@@ -103,20 +86,8 @@ static int bio_write(BIO *bio, const char *from, size_t len, size_t *done)
     return 1;
 }
 
-static long bio_ctrl(BIO *bio, int command, long number, void *pointer)
-{
-    (void)bio, (void)number, (void)pointer;
-    return command == BIO_CTRL_FLUSH ? 1 : 0;
-}
-
-static int bio_create(BIO *bio)
-{
-    BIO_set_init(bio, 1);
-    return 1;
-}
-
 // OpenSSL tells the traffic secrets here, in the form of a key log: label, client random, secret.
-static void take_secret(const SSL *ssl, const char *line)
+void tls_take_secret(const SSL *ssl, const char *line)
 {
     static const char *const labels[2] = {"CLIENT_TRAFFIC_SECRET_0 ", "SERVER_TRAFFIC_SECRET_0 "};
     struct tls *t = SSL_get_app_data(ssl);
@@ -133,209 +104,15 @@ static void take_secret(const SSL *ssl, const char *line)
     }
 }
 
-static void explain(char reason[TLS_REASON_BYTES], const char *what, const char *file)
+// A ticket came and OpenSSL made a session of it. Returns whether the reference was taken.
+int tls_on_session(SSL *ssl, SSL_SESSION *session)
 {
-    char detail[128] = "unknown cause";
-    unsigned long code = ERR_peek_error(); // the first is the cause, the others what followed
+    struct tls *t = SSL_get_app_data(ssl);
 
-    if (code != 0)
-        ERR_error_string_n(code, detail, sizeof detail);
-    snprintf(reason, TLS_REASON_BYTES, "%s%s%s: %s", what, file ? " " : "", file ? file : "",
-             detail);
-    ERR_clear_error();
-}
-
-// An encrypted private key is refused: the default would ask on the terminal and wait.
-static int refuse_password(char *password, int cap, int writing, void *context)
-{
-    (void)password, (void)cap, (void)writing, (void)context;
-    return -1;
-}
-
-static bool fetch_suites(struct tls_context *c)
-{
-    static const char *const names[SUITE_COUNT] = {"AES-256-GCM", "AES-128-GCM",
-                                                   "ChaCha20-Poly1305"};
-
-    for (int i = 0; i < SUITE_COUNT; i++) {
-        c->ciphers[i] = EVP_CIPHER_fetch(NULL, names[i], NULL);
-        if (!c->ciphers[i])
-            return false;
-        c->suites[i] = (struct tls_suite){
-            .cipher = c->ciphers[i],
-            .digest = i == SUITE_AES_256 ? "SHA384" : "SHA256",
-            .key_bytes = (size_t)EVP_CIPHER_get_key_length(c->ciphers[i]),
-            .secret_bytes = i == SUITE_AES_256 ? 48 : 32,
-        };
-    }
-    return true;
-}
-
-static struct tls_context *context_create(const SSL_METHOD *ssl_method,
-                                          char reason[TLS_REASON_BYTES])
-{
-    struct tls_context *c = calloc(1, sizeof *c);
-
-    ERR_clear_error(); // what explain() tells is to be ours
-    if (!c)
-        goto cleanup;
-    c->ssl = SSL_CTX_new(ssl_method);
-    c->method = BIO_meth_new(BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "span");
-    if (!c->ssl || !c->method || !fetch_suites(c))
-        goto cleanup;
-    BIO_meth_set_read_ex(c->method, bio_read);
-    BIO_meth_set_write_ex(c->method, bio_write);
-    BIO_meth_set_ctrl(c->method, bio_ctrl);
-    BIO_meth_set_create(c->method, bio_create);
-    if (!SSL_CTX_set_min_proto_version(c->ssl, TLS1_3_VERSION) ||
-        !SSL_CTX_set1_groups_list(c->ssl, GROUPS))
-        goto cleanup;
-    // Without read-ahead OpenSSL takes one record at a time, so that at the handshake's end the
-    // span stands right at the first record of traffic.
-    SSL_CTX_set_read_ahead(c->ssl, 0);
-    SSL_CTX_set_keylog_callback(c->ssl, take_secret);
-    SSL_CTX_set_default_passwd_cb(c->ssl, refuse_password);
-    SSL_CTX_set_options(c->ssl, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-    return c;
-
-cleanup:
-    explain(reason, "TLS cannot be set up", NULL);
-    tls_context_destroy(c);
-    return NULL;
-}
-
-static bool add_extension(X509 *x, int nid, const char *value)
-{
-    X509_EXTENSION *e = X509V3_EXT_conf_nid(NULL, NULL, nid, value);
-    bool ok = e && X509_add_ext(x, e, -1);
-
-    X509_EXTENSION_free(e);
-    return ok;
-}
-
-// A certificate for the loopback names, valid for a month, with a key that never leaves memory.
-static bool use_self_signed(SSL_CTX *ctx)
-{
-    EVP_PKEY *key = EVP_EC_gen("P-256");
-    X509 *x = X509_new();
-    uint8_t serial[8];
-    bool ok = false;
-
-    if (!key || !x)
-        goto cleanup;
-    if (RAND_bytes_ex(NULL, serial, sizeof serial, 0) != 1)
-        goto cleanup;
-    serial[0] &= 0x7F;
-    BIGNUM *number = BN_bin2bn(serial, sizeof serial, NULL);
-    ok = number && BN_to_ASN1_INTEGER(number, X509_get_serialNumber(x));
-    BN_free(number);
-    ok = ok && X509_set_version(x, X509_VERSION_3) &&
-         X509_gmtime_adj(X509_getm_notBefore(x), -3600) &&
-         X509_gmtime_adj(X509_getm_notAfter(x), SELF_SIGNED_DAYS * 24L * 3600) &&
-         X509_set_pubkey(x, key) &&
-         X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC,
-                                    (const unsigned char *)"sealpost", -1, -1, 0) &&
-         X509_set_issuer_name(x, X509_get_subject_name(x)) &&
-         add_extension(x, NID_subject_alt_name, "DNS:localhost,IP:127.0.0.1,IP:::1") &&
-         add_extension(x, NID_basic_constraints, "critical,CA:TRUE") &&
-         X509_sign(x, key, EVP_sha256()) && SSL_CTX_use_certificate(ctx, x) &&
-         SSL_CTX_use_PrivateKey(ctx, key);
-
-cleanup:
-    X509_free(x);
-    EVP_PKEY_free(key);
-    return ok;
-}
-
-struct tls_context *tls_context_create_server(const char *certificate_file, const char *key_file,
-                                              char reason[TLS_REASON_BYTES])
-{
-    struct tls_context *c = context_create(TLS_server_method(), reason);
-
-    if (!c)
-        return NULL;
-    // Tickets cost memory and bytes at every handshake and nothing resumes yet.
-    SSL_CTX_set_num_tickets(c->ssl, 0);
-    SSL_CTX_set_session_cache_mode(c->ssl, SSL_SESS_CACHE_OFF);
-    if (!certificate_file && !key_file) {
-        if (!use_self_signed(c->ssl)) {
-            explain(reason, "no self-signed certificate could be made", NULL);
-            goto cleanup;
-        }
-    } else {
-        if (!certificate_file || !key_file) {
-            snprintf(reason, TLS_REASON_BYTES,
-                     "a certificate needs its key and a key its certificate; give both");
-            goto cleanup;
-        }
-        if (SSL_CTX_use_certificate_chain_file(c->ssl, certificate_file) != 1) {
-            explain(reason, "cannot use the certificate in", certificate_file);
-            goto cleanup;
-        }
-        if (SSL_CTX_use_PrivateKey_file(c->ssl, key_file, SSL_FILETYPE_PEM) != 1) {
-            explain(reason, "cannot use the private key in", key_file);
-            goto cleanup;
-        }
-        if (SSL_CTX_check_private_key(c->ssl) != 1) {
-            explain(reason, "the private key does not belong to the certificate:", key_file);
-            goto cleanup;
-        }
-    }
-    c->certificate = SSL_CTX_get0_certificate(c->ssl);
-    return c;
-
-cleanup:
-    tls_context_destroy(c);
-    return NULL;
-}
-
-struct tls_context *tls_context_create_client(const char *ca_file, char reason[TLS_REASON_BYTES])
-{
-    struct tls_context *c = context_create(TLS_client_method(), reason);
-
-    if (!c || !ca_file)
-        return c;
-    if (SSL_CTX_load_verify_file(c->ssl, ca_file) != 1) {
-        explain(reason, "cannot use the CA certificates in", ca_file);
-        tls_context_destroy(c);
-        return NULL;
-    }
-    SSL_CTX_set_verify(c->ssl, SSL_VERIFY_PEER, NULL);
-    return c;
-}
-
-void tls_context_destroy(struct tls_context *c)
-{
-    if (!c)
-        return;
-    SSL_CTX_free(c->ssl);
-    BIO_meth_free(c->method);
-    for (int i = 0; i < SUITE_COUNT; i++)
-        EVP_CIPHER_free(c->ciphers[i]);
-    free(c);
-}
-
-int tls_context_write_certificate(const struct tls_context *c, const char *file)
-{
-    int err = 0;
-    int fd = open(file, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-    FILE *f;
-
-    assert(c->certificate);
-    if (fd < 0)
-        return -errno;
-    f = fdopen(fd, "w");
-    if (!f) {
-        err = -errno;
-        close(fd);
-        return err;
-    }
-    if (!PEM_write_X509(f, c->certificate))
-        err = -EIO;
-    if (fclose(f) != 0 && err == 0)
-        err = -errno;
-    ERR_clear_error();
-    return err;
+    if (!t->keeps_session || t->session)
+        return 0;
+    t->session = session;
+    return 1;
 }
 
 static bool expect_server(SSL *ssl, const char *name)
@@ -398,6 +175,7 @@ void tls_destroy(struct tls *t)
         return;
     drop_partial(t);
     SSL_free(t->ssl);
+    SSL_SESSION_free(t->session);
     tls_direction_free(&t->reading);
     tls_direction_free(&t->writing);
     OPENSSL_cleanse(t, sizeof *t);
@@ -430,8 +208,27 @@ static const char *static_group_name(const char *name)
     return "another";
 }
 
+static void free_ssl(struct tls *t)
+{
+    // Without a word of shutdown OpenSSL takes the session for a bad one and spoils it.
+    SSL_set_shutdown(t->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
+    SSL_free(t->ssl);
+    t->ssl = NULL;
+}
+
+// Records that OpenSSL wrote under the traffic secret already: the ticket, which is all that a
+// server says in its last step.
+static uint64_t count_records(const uint8_t *bytes, size_t len)
+{
+    uint64_t count = 0;
+
+    for (size_t at = 0; at + TLS_RECORD_HEADER_BYTES <= len; count++)
+        at += TLS_RECORD_HEADER_BYTES + ((size_t)bytes[at + 3] << 8 | bytes[at + 4]);
+    return count;
+}
+
 // From here on records are ours: the secrets are known and OpenSSL holds no byte of traffic.
-static bool take_over(struct tls *t)
+static bool take_over(struct tls *t, uint64_t written)
 {
     const struct tls_suite *suite = agreed_suite(t);
     bool ok = suite && t->secret_len[0] == suite->secret_bytes &&
@@ -439,17 +236,21 @@ static bool take_over(struct tls *t)
               tls_direction_init(&t->reading, suite, t->secrets[t->is_server ? 0 : 1], 0) == 0 &&
               tls_direction_init(&t->writing, suite, t->secrets[t->is_server ? 1 : 0], 1) == 0;
 
-    if (ok)
+    if (ok) {
+        t->writing.sequence = written;
         t->group = static_group_name(SSL_get0_group_name(t->ssl));
+        t->was_resumed = SSL_session_reused(t->ssl) == 1;
+    }
     OPENSSL_cleanse(t->secrets, sizeof t->secrets);
-    SSL_free(t->ssl);
-    t->ssl = NULL;
+    if (!ok || !t->keeps_session)
+        free_ssl(t);
     return ok;
 }
 
 // 1 when established, 0 when more is needed, or TLS_FAILED.
 static int handshake(struct tls *t, struct tls_out *out)
 {
+    size_t before = out->len;
     int done, why;
 
     t->out = out;
@@ -457,7 +258,8 @@ static int handshake(struct tls *t, struct tls_out *out)
     done = SSL_do_handshake(t->ssl);
     why = SSL_get_error(t->ssl, done);
     t->out = NULL;
-    if (done == 1 && take_over(t))
+    if (done == 1 &&
+        take_over(t, t->is_server ? count_records(out->bytes + before, out->len - before) : 0))
         return 1;
     if (done != 1 && why == SSL_ERROR_WANT_READ)
         return 0;
@@ -655,6 +457,30 @@ static int next_record(struct tls *t, const uint8_t **record, size_t *record_len
     return 1;
 }
 
+// The first record of traffic, through OpenSSL, which alone can make a session of a ticket. Then
+// OpenSSL goes. Returns like tls_record_open; 0 bytes of data for the ticket.
+static ssize_t open_first(struct tls *t, const uint8_t *record, size_t len, uint8_t *plain,
+                          size_t cap, enum tls_record_type *type)
+{
+    const uint8_t *rest = t->in;
+    size_t rest_len = t->in_len, n = 0;
+    bool ok;
+
+    t->in = record;
+    t->in_len = len;
+    ERR_clear_error();
+    ok = SSL_read_ex(t->ssl, plain, cap, &n) == 1 || t->session;
+    ok = ok && t->in_len == 0 && !SSL_has_pending(t->ssl);
+    t->in = rest;
+    t->in_len = rest_len;
+    ERR_clear_error();
+    free_ssl(t);
+    t->reading.sequence = 1;
+    *type = TLS_TYPE_DATA;
+    // Anything else (an alert, a KeyUpdate) is not what a server begins with that sends tickets.
+    return ok ? (ssize_t)n : TLS_RECORD_UNEXPECTED;
+}
+
 void tls_feed(struct tls *t, const uint8_t *records, size_t len)
 {
     assert(t->in_len == 0);
@@ -669,7 +495,7 @@ ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out)
         t->in_len = 0;
         return t->closed ? TLS_CLOSED : TLS_FAILED;
     }
-    if (t->ssl) {
+    if (!t->group) {
         int done = handshake(t, out);
 
         if (done <= 0)
@@ -685,7 +511,8 @@ ssize_t tls_read(struct tls *t, uint8_t *plain, size_t cap, struct tls_out *out)
 
         if (n <= 0)
             return n;
-        n = tls_record_open(&t->reading, record, record_len, plain, &type);
+        n = t->ssl ? open_first(t, record, record_len, plain, cap, &type)
+                   : tls_record_open(&t->reading, record, record_len, plain, &type);
         if (record == t->partial)
             drop_partial(t);
         if (n < 0)
@@ -748,4 +575,32 @@ bool tls_is_mid_record(const struct tls *t)
 const char *tls_group_name(const struct tls *t)
 {
     return t->group ? t->group : "none";
+}
+
+void tls_resume(struct tls *t, struct ssl_session_st *session)
+{
+    assert(!t->is_server && !t->group);
+    t->keeps_session = true;
+    // One that has expired, or that the server does not know, means a whole handshake.
+    if (session && SSL_set_session(t->ssl, session) != 1)
+        ERR_clear_error();
+    SSL_SESSION_free(session);
+}
+
+struct ssl_session_st *tls_take_session(struct tls *t)
+{
+    SSL_SESSION *session = t->session;
+
+    t->session = NULL;
+    return session;
+}
+
+void tls_session_free(struct ssl_session_st *session)
+{
+    SSL_SESSION_free(session);
+}
+
+bool tls_was_resumed(const struct tls *t)
+{
+    return t->was_resumed;
 }

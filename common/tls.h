@@ -24,6 +24,7 @@ enum tls_error {
 };
 
 struct pool;
+struct ssl_session_st; // OpenSSL's SSL_SESSION
 struct tls_context;
 struct tls;
 
@@ -51,6 +52,16 @@ void tls_destroy(struct tls *t);
 
 // Client: write the ClientHello. Errors: TLS_FAILED.
 NODISCARD int tls_connect(struct tls *t, struct tls_out *out);
+
+// Client, before tls_connect: keep the session that the server's ticket stands for, and resume
+// `session` (NULL: none). A server that does not know it makes it a whole handshake.
+// Owner: takes `session`; used once each (RFC 8446 appendix C.4).
+void tls_resume(struct tls *t, struct ssl_session_st *session);
+// What can be resumed later, for the caller; NULL if no ticket came, or it was taken already. It is
+// here as soon as anything was read.
+struct ssl_session_st *tls_take_session(struct tls *t);
+void tls_session_free(struct ssl_session_st *session);
+bool tls_was_resumed(const struct tls *t);
 
 // Give received records. They are borrowed: call tls_read until it returns other than > 0 before
 // the bytes go away; everything is consumed then.

@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "budget.h"
 #include "http_upgrade.h"
 #include "ledger.h"
 #include "persona.h"
@@ -67,6 +68,7 @@ struct client {
     struct client *partner; // NULL in idle mode
     struct client_due *due; // ring
     uint32_t due_head, due_count, due_mask;
+    struct budget_trail trail; // of its sends
     uint64_t next_sequence;
     uint64_t next_message_id;
     uint8_t header[WIRE_HEADER_BYTES]; // of its session messages; the message id's end varies

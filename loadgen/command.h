@@ -8,6 +8,10 @@
 int command_run(int argc, char **argv);
 // A page from saved results.
 int command_report(int argc, char **argv);
+// Two sets of results against each other.
+int command_compare(int argc, char **argv);
+// Results in the formats of other tools.
+int command_export(int argc, char **argv);
 
 // What every command that makes load needs of the machine: the kernel's features, the cryptography.
 // False when something is missing; standard error says what.

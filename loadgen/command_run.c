@@ -8,6 +8,7 @@
 #include "command.h"
 #include "cpu.h"
 #include "options.h"
+#include "outputs.h"
 #include "page.h"
 #include "procstat.h"
 #include "report.h"
@@ -79,11 +80,23 @@ static bool check_server(const struct options *o)
     return err == 0;
 }
 
+// A run of an hour must not end with a file that could not be opened at its beginning.
+static bool check_record(const struct options *o)
+{
+    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+
+    if (o->record_file && !f)
+        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
+    if (f)
+        fclose(f);
+    return f || !o->record_file;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o))
+    if (!check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -127,16 +140,20 @@ static bool write_files(const struct outcome *out, const char *line, int argc, c
         ok = complain_of(o->json_file, report_write_json(out, argc, argv, o->json_file));
     if (html)
         ok = complain_of(html, line ? page_write(html, line, NULL) : -ENOMEM) && ok;
-    return ok;
+    ok = complain_of(o->record_file, out->record_error) && ok;
+    return outputs_write(out) && ok;
 }
 
 // What goes to standard output leaves no place there for the table.
 static FILE *table_stream(const struct outcome *out)
 {
     const struct options *o = out->options;
-    bool taken = (o->json_file && strcmp(o->json_file, "-") == 0) ||
-                 (o->report.html_file && strcmp(o->report.html_file, "-") == 0);
+    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
+                                 o->outputs.csv_file, o->outputs.hlog_file};
+    bool taken = false;
 
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        taken |= files[i] && strcmp(files[i], "-") == 0;
     return !out->has_begun || taken ? stderr : stdout;
 }
 
@@ -144,6 +161,7 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
 {
     char reason[TLS_REASON_BYTES], *line = NULL;
     struct tls_context *tls = NULL;
+    struct ceiling ceiling = {0};
     struct web *web = NULL;
     struct outcome out;
     enum exit_code code = EXIT_CODE_INTERNAL;
@@ -155,6 +173,13 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
             return EXIT_CODE_BAD_OPTIONS;
         }
     }
+    if (o->ceiling_ns > 0)
+        ceiling_measure(&ceiling, o);
+    if (ceiling.interrupted) {
+        fputs("sealpost-load: interrupted while the ceiling was measured\n", stderr);
+        code = EXIT_CODE_INTERRUPTED;
+        goto cleanup;
+    }
     if (!start_web(&web, o, argc, argv)) {
         code = EXIT_CODE_BAD_OPTIONS;
         goto cleanup;
@@ -163,6 +188,7 @@ static enum exit_code load(const struct options *o, const struct target *t, int 
         fputs("sealpost-load: out of memory\n", stderr);
         goto cleanup;
     }
+    run_set_ceiling(&out, &ceiling);
     code = out.exit_code;
     if (web || o->report.html_file)
         line = report_format_line(&out, argc, argv);

@@ -31,16 +31,41 @@ void downlink_free(struct shard *s)
     free(s->downlink.plain);
 }
 
-static void measure(struct shard *s, const struct ledger_record *record, uint64_t received_ns)
+static void measure_parts(struct tally *t, const struct budget_times *times)
+{
+    budget_add(&t->budget, times);
+    hist_record(&t->response, times->opened_ns - times->intended_ns);
+    hist_record(&t->uncorrected, times->opened_ns - times->sent_ns);
+    hist_record(&t->open, times->opened_ns - times->received_ns);
+    if (times->sealed_ns == 0)
+        return;
+    hist_record(&t->seal, times->sealed_ns - times->sent_ns);
+    hist_record(&t->socket_queue, times->taken_ns - times->sealed_ns);
+    hist_record(&t->server_network, times->received_ns - times->taken_ns);
+}
+
+static void measure(struct shard *s, struct client *c, const struct ledger_record *record,
+                    uint64_t opened_ns)
 {
     struct tally *t = &s->tally;
+    struct budget_times times = {.intended_ns = record->intended_ns,
+                                 .noticed_ns = ledger_noticed_ns(record),
+                                 .sent_ns = record->sent_ns,
+                                 .received_ns = s->now_ns,
+                                 .opened_ns = opened_ns};
 
-    if (received_ns >= s->measure_ns && received_ns < s->end_ns)
+    if (opened_ns >= s->measure_ns && opened_ns < s->end_ns)
         t->delivered++;
-    pulse_record(&s->pulse, received_ns - record->intended_ns);
+    pulse_record(&s->pulse, opened_ns - record->intended_ns);
+    budget_find_send(&c->partner->trail, record->send, &times); // makes room, measured or not
     if (record->flags & LEDGER_FLAG_MEASURED) {
-        hist_record(&t->response, received_ns - record->intended_ns);
-        hist_record(&t->uncorrected, received_ns - record->sent_ns);
+        struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
+
+        measure_parts(t, &times);
+        if (stage) {
+            stage->delivered++;
+            hist_record(&stage->response, opened_ns - record->intended_ns);
+        }
     }
 }
 
@@ -56,7 +81,7 @@ static void count_unopened(struct shard *s, int result)
 
 // Returns whether a new envelope of the partner's was delivered.
 static bool deliver(struct shard *s, struct client *c, const struct sp_session_job *job,
-                    uint64_t received_ns)
+                    uint64_t opened_ns)
 {
     struct ledger_record record;
     enum ledger_result result;
@@ -68,19 +93,19 @@ static bool deliver(struct shard *s, struct client *c, const struct sp_session_j
     }
     ledger_decode_record(&record, job->out);
     result = ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number,
-                          c->number, received_ns >= s->end_ns);
+                          c->number, opened_ns >= s->end_ns);
     if (result != LEDGER_IN_ORDER)
         pulse_add(&s->pulse.faults, 1);
     if (result != LEDGER_IN_ORDER && result != LEDGER_REORDERED)
         return false;
     if (record.flags & LEDGER_FLAG_HANDSHAKE) {
-        handshake_on_answer(s, c, received_ns);
+        handshake_on_answer(s, c, opened_ns);
         return false;
     }
-    measure(s, &record, received_ns);
+    measure(s, c, &record, opened_ns);
     // Closed loop: the slot is free, the next envelope is due.
-    if (!shard_is_open_loop(s) && received_ns < s->end_ns && c->partner->state == CLIENT_READY) {
-        bool has_room = uplink_push_due(s, c->partner, received_ns, received_ns);
+    if (!shard_is_open_loop(s) && opened_ns < s->end_ns && c->partner->state == CLIENT_READY) {
+        bool has_room = uplink_push_due(s, c->partner, opened_ns, opened_ns);
 
         assert(has_room);
     }
@@ -91,19 +116,17 @@ static void open_batch(struct shard *s)
 {
     struct downlink *d = &s->downlink;
     uint32_t count = d->job_count, delivered = 0;
-    uint64_t received_ns, share_ns;
+    uint64_t began_ns, opened_ns;
 
     if (count == 0)
         return;
-    received_ns = clock_now_ns();
+    began_ns = clock_now_ns();
     sp_session_open_batch(d->jobs, count);
-    share_ns = (clock_now_ns() - received_ns) / count;
+    opened_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++)
-        delivered += deliver(s, d->clients[i], &d->jobs[i], received_ns);
-    if (s->phase == SHARD_MEASURE) {
-        for (uint32_t i = 0; i < count; i++)
-            hist_record(&s->tally.open, share_ns);
-    }
+        delivered += deliver(s, d->clients[i], &d->jobs[i], opened_ns);
+    if (s->phase == SHARD_MEASURE)
+        hist_record_many(&s->tally.open_cost, (opened_ns - began_ns) / count, count);
     pulse_add(&s->pulse.delivered, delivered);
     d->job_count = 0;
 }

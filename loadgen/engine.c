@@ -56,10 +56,14 @@ static int init_clients(struct shard *s)
                          ? SHARD_BACKLOG
                          : power_of_two_from(s->options->in_flight, 1, OPTIONS_IN_FLIGHT_MAX);
 
+    uint32_t trail =
+        budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
+
     s->clients = calloc(s->client_count, sizeof *s->clients);
     s->rearm = calloc(s->client_count, sizeof *s->rearm);
     s->due_slab = calloc((size_t)s->client_count * depth, sizeof *s->due_slab);
-    if (!s->clients || !s->rearm || !s->due_slab)
+    s->trail_slab = calloc((size_t)s->client_count * trail, sizeof *s->trail_slab);
+    if (!s->clients || !s->rearm || !s->due_slab || !s->trail_slab)
         return -ENOMEM;
     for (uint32_t i = 0; i < s->client_count; i++) {
         struct client *c = &s->clients[i];
@@ -69,6 +73,7 @@ static int init_clients(struct shard *s)
         c->partner = pairs ? &s->clients[i ^ 1] : NULL;
         c->due = s->due_slab + (size_t)i * depth;
         c->due_mask = depth - 1;
+        budget_init_trail(&c->trail, s->trail_slab + (size_t)i * trail, trail);
         timer_init(&c->retry);
     }
     return 0;
@@ -124,6 +129,7 @@ static void finish(struct shard *s)
     pool_free(&s->tls_partials);
     free(s->tls_scratch);
     free(s->due_slab);
+    free(s->trail_slab);
     free(s->rearm);
     free(s->clients);
 }
@@ -160,10 +166,12 @@ static void begin_load(struct shard *s)
     const struct options *o = s->options;
 
     if (o->mode == OPTIONS_TALK && shard_is_open_loop(s)) {
+        struct plan_slots slots = plan_slots_of(o->connections, 2, s->index, o->threads);
+
+        assert(slots.senders == s->client_count);
         // A slack of 50 µs would be schedule lag.
         prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
-        plan_init(&s->plan, o->arrival, o->rate_per_s * s->client_count / o->connections,
-                  s->client_count, o->seed, s->index, o->threads);
+        plan_init(&s->plan, s->schedule, o->arrival, &slots, o->seed);
         return;
     }
     for (uint32_t i = 0; i < s->client_count; i++) {
@@ -360,8 +368,14 @@ static void pace(struct shard *s)
             return;
         c = &s->clients[plan_pop(&s->plan)];
         if (intended_ns >= s->measure_ns) {
+            struct stage_tally *stage = shard_find_stage(s, intended_ns);
+
             s->tally.scheduled++;
             hist_record(&s->tally.schedule_lag, s->now_ns - intended_ns);
+            if (stage) {
+                stage->offered++;
+                hist_record(&stage->schedule_lag, s->now_ns - intended_ns);
+            }
         }
         // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
         // not take what is there already.
@@ -439,7 +453,10 @@ static void turn(struct shard *s)
     open_some(s);
     uplink_flush(s);
     rearm(s);
+    atomic_store_explicit(&s->pulse.waiting, s->due_pending, memory_order_relaxed);
     over_ns = clock_now_ns();
+    if (s->phase == SHARD_MEASURE)
+        hist_record(&s->tally.turn, over_ns - s->now_ns);
     if (s->phase == SHARD_MEASURE && over_ns - s->now_ns > STALL_NS) {
         s->tally.stalls++;
         s->tally.stalled_ns += over_ns - s->now_ns;

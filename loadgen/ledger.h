@@ -3,8 +3,9 @@
 // what it saw before. Pure, no clock, no I/O. Thread: one owner for each flow and counts.
 //
 //      0        8        12         16         24            32        40      44
-//     | run id | sender | receiver | sequence | intended ns | sent ns | flags | 0 |  48 bytes
+//     | run id | sender | receiver | sequence | intended ns | sent ns |   *   | lag |  48 bytes
 //
+// *: flags (2) and the number of the send it is part of (2).
 // In native byte order: the process that reads it is the one that wrote it.
 #ifndef SEALPOST_LEDGER_H
 #define SEALPOST_LEDGER_H
@@ -27,8 +28,9 @@ struct ledger_record {
     uint32_t sender, receiver;
     uint64_t sequence; // from 0, each direction of a pair its own
     uint64_t intended_ns, sent_ns;
-    uint32_t flags;
-    uint32_t zero;
+    uint16_t flags;
+    uint16_t send;     // its sender's count of sends (budget.h)
+    uint32_t lag_16ns; // noticed − intended in units of 16 ns; UINT32_MAX: 68 s or more
 };
 
 // Totals over many flows.
@@ -59,6 +61,20 @@ enum ledger_result {
     LEDGER_MISROUTED,
     LEDGER_FOREIGN,
 };
+
+// noticed − intended as lag_16ns has it.
+static inline uint32_t ledger_lag_16ns(uint64_t intended_ns, uint64_t noticed_ns)
+{
+    uint64_t lag = (noticed_ns - intended_ns) / 16;
+
+    return lag < UINT32_MAX ? (uint32_t)lag : UINT32_MAX;
+}
+
+// The time it was noticed, exact to 16 ns; never after sent_ns.
+static inline uint64_t ledger_noticed_ns(const struct ledger_record *record)
+{
+    return record->intended_ns + (uint64_t)record->lag_16ns * 16;
+}
 
 void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in);
 void ledger_decode_record(struct ledger_record *out, const uint8_t in[LEDGER_RECORD_BYTES]);

@@ -14,6 +14,8 @@ static const struct {
 } commands[] = {
     {"run", command_run},
     {"report", command_report},
+    {"compare", command_compare},
+    {"export", command_export},
 };
 
 bool command_prepare(void)

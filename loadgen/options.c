@@ -1,41 +1,33 @@
-// The command line. Runs once, before any thread.
+// The command line as a whole: the groups of options, and what they say together. Runs once, before
+// any thread.
 #include "options.h"
 
 #include <argp.h>
-#include <ctype.h>
 #include <errno.h>
-#include <limits.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "exit_code.h"
-#include "ledger.h"
-
-enum {
-    KEY_WARMUP = 256,
-    KEY_DRAIN,
-    KEY_SETUP_TIMEOUT,
-    KEY_SEED,
-    KEY_ARRIVAL,
-    KEY_DURABLE,
-    KEY_ANONYMOUS,
-    KEY_SUITE,
-    KEY_AUTH,
-    KEY_SESSION,
-    KEY_PIN,
-    KEY_SOURCES,
-    KEY_CA,
-    KEY_INSECURE,
-    KEY_SERVER_PID,
-    KEY_PROGRESS,
-};
+#include "option_value.h"
+#include "options_crypto.h"
+#include "options_load.h"
+#include "options_process.h"
+#include "options_threshold.h"
+#include "outputs.h"
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
     "and whether every envelope arrived.\v"
     "TIME is a number with ms, s or m (seconds without).\n"
+    "\n"
+    "STAGES: each --stage follows the one before; RATE is envelopes a second over all "
+    "connections.\n"
+    "  hold TIME [at RATE]\n"
+    "  ramp TIME [from RATE] to RATE\n"
+    "  step NxTIME from RATE by [-]RATE\n"
+    "  burst COUNT every TIME for TIME [at RATE]   COUNT at once, on top of RATE\n"
+    "  spike TIME to RATE\n"
+    "A rate that is not given is where the stage before ended, after a spike where it began. "
+    "NAME: in front names a stage in the result. The warm-up has the first stage's first rate.\n"
     "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
@@ -51,335 +43,121 @@ static const char doc[] =
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
     "\n"
-    "Exit codes: 0 pass, 1 internal error, 104 bad options, 105 interrupted, 111 envelopes or "
+    "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
+    "      exit code 99 when an objective is missed, at once if it is the first\n"
+    "\n"
+    "Exit codes: 0 pass, 1 internal error, 99 an objective was missed, 104 bad options, 105 "
+    "interrupted, 111 envelopes or "
     "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
     "reached.";
 
-static const struct argp_option option_table[] = {
-    {0, 0, 0, 0, "Load:", 1},
-    {"mode", 'm', "MODE", 0, "talk (default), handshake or idle", 1},
-    {"connections", 'c', "N", 0, "Users, one connection each; talk and handshake pair them (100)",
-     1},
-    {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 1},
-    {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 1},
-    {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 1},
-    {"payload", 'p', "BYTES", 0, "Plaintext of an envelope, at least 48 (256)", 1},
-    {"durable", KEY_DURABLE, 0, 0, "Durable envelopes, acknowledged by the recipient", 1},
-    {"idle-anonymous", KEY_ANONYMOUS, 0, 0, "Idle: upgrade only, no login", 1},
-    {"seed", KEY_SEED, "N", 0, "Of schedule and payload filler; keys are always random (1)", 1},
-    {0, 0, 0, 0, "Cryptography:", 2},
-    {"suite", KEY_SUITE, "SUITE", 0, "Handshakes: x3dh (default) or pqxdh (with ML-KEM-768)", 2},
-    {"auth", KEY_AUTH, "KIND", 0,
-     "Identities: ed25519 (default) or hybrid (with ML-DSA-65, both must verify)", 2},
-    {"session", KEY_SESSION, "MODE", 0,
-     "Sessions: counter (default) or ratchet (a fresh key for each message)", 2},
-    {0, 0, 0, 0, "Time:", 3},
-    {"duration", 'd', "TIME", 0, "Measured window (10 s)", 3},
-    {"warmup", KEY_WARMUP, "TIME", 0, "Load before the window (1 s)", 3},
-    {"drain", KEY_DRAIN, "TIME", 0, "Longest wait for what is still under way (2 s)", 3},
-    {"setup-timeout", KEY_SETUP_TIMEOUT, "TIME", 0,
-     "Longest time until all users are ready (20 s and 5 ms for each connection, with post-quantum "
-     "keys 20 ms)",
-     3},
-    {0, 0, 0, 0, "Generator:", 4},
-    {"threads", 't', "N", 0, "Threads, a ring each (1)", 4},
-    {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 4},
-    {"source-addresses", KEY_SOURCES, "N|auto", 0,
-     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 4},
-    {0, 0, 0, 0, "TLS:", 5},
-    {"ca", KEY_CA, "FILE", 0, "Certificates to verify a wss relay with (PEM)", 5},
-    {"insecure", KEY_INSECURE, 0, 0, "Do not verify the relay's certificate", 5},
-    {0, 0, 0, 0, "Output:", 6},
-    {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 6},
-    {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 6},
-    {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 6},
-    {"quiet", 'q', 0, 0, "Only errors", 6},
+static const struct argp_child children[] = {
+    {&options_load_argp, 0, "Load:", 1},
+    {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
+    {&options_process_argp, 0, "", 3},
+    {&options_threshold_argp, 0, "Objectives:", 4},
+    {&outputs_argp, 0, "", 5},
+    {&report_options_argp, 0, "", 6},
+    {0}, // a command's own
     {0},
 };
-
-struct parse {
-    struct options *o;
-    char *reason;
-    struct report_option_parse report;
-    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session;
-};
-
-PRINTF_LIKE(2, 3) static int refuse(struct parse *p, const char *format, ...)
-{
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(p->reason, OPTIONS_REASON_BYTES, format, args);
-    va_end(args);
-    return EINVAL;
-}
-
-static int parse_count(struct parse *p, const char *option, const char *text, uint64_t min,
-                       uint64_t max, uint64_t *out)
-{
-    char *end;
-    unsigned long long value;
-
-    errno = 0;
-    value = strtoull(text, &end, 10);
-    if (!isdigit((unsigned char)*text) || *end != '\0' || errno || value < min || value > max)
-        return refuse(p, "--%s takes a whole number from %llu to %llu, not '%s'", option,
-                      (unsigned long long)min, (unsigned long long)max, text);
-    *out = value;
-    return 0;
-}
-
-static int parse_count_32(struct parse *p, const char *option, const char *text, uint32_t min,
-                          uint32_t max, uint32_t *out)
-{
-    uint64_t value = 0;
-    int err = parse_count(p, option, text, min, max, &value);
-
-    if (!err)
-        *out = (uint32_t)value;
-    return err;
-}
-
-static int parse_time(struct parse *p, const char *option, const char *text, uint64_t *out_ns)
-{
-    char *end;
-    double value, unit_ns;
-
-    errno = 0;
-    value = strtod(text, &end);
-    if (*end == '\0' || strcmp(end, "s") == 0)
-        unit_ns = (double)NS_PER_S;
-    else if (strcmp(end, "ms") == 0)
-        unit_ns = (double)NS_PER_MS;
-    else if (strcmp(end, "m") == 0)
-        unit_ns = 60.0 * (double)NS_PER_S;
-    else
-        unit_ns = 0;
-    // A month bounds what the arithmetic on nanoseconds has to hold.
-    if (!isdigit((unsigned char)*text) || errno || unit_ns <= 0 ||
-        !(value * unit_ns <= 31.0 * 86400 * (double)NS_PER_S))
-        return refuse(p, "--%s takes a time like 500ms, 10s or 2m, not '%s'", option, text);
-    *out_ns = (uint64_t)(value * unit_ns);
-    return 0;
-}
-
-static int parse_rate(struct parse *p, const char *text)
-{
-    char *end;
-
-    p->has_rate = true;
-    p->o->rate_per_s = strtod(text, &end);
-    if (!isdigit((unsigned char)*text) || *end != '\0' || !(p->o->rate_per_s >= 0.001) ||
-        p->o->rate_per_s > 1e8)
-        return refuse(p, "--rate takes envelopes a second from 0.001 to 100000000, not '%s'", text);
-    return 0;
-}
-
-static int parse_word(struct parse *p, const char *option, const char *text,
-                      const char *const *words, int count, int *out)
-{
-    for (int i = 0; i < count; i++) {
-        if (strcmp(text, words[i]) == 0) {
-            *out = i;
-            return 0;
-        }
-    }
-    return refuse(p, "--%s does not know '%s'", option, text);
-}
-
-static const char *const mode_names[] = {"talk", "handshake", "idle"};
-static const char *const arrival_names[] = {"constant", "poisson"};
-static const char *const suite_names[] = {"x3dh", "pqxdh"}; // from SP_SUITE_X3DH on
-static const char *const auth_names[] = {"ed25519", "hybrid"};
-static const char *const session_names[] = {"counter", "ratchet"};
-
-static int parse_cryptography(struct parse *p, int key, char *arg)
-{
-    struct options *o = p->o;
-    int word = 0, err;
-
-    switch (key) {
-    case KEY_SUITE:
-        p->has_suite = true;
-        err = parse_word(p, "suite", arg, suite_names, COUNT_OF(suite_names), &word);
-        o->suite = (enum sp_suite)(word + SP_SUITE_X3DH);
-        return err;
-    case KEY_AUTH:
-        err = parse_word(p, "auth", arg, auth_names, COUNT_OF(auth_names), &word);
-        o->is_hybrid = word == 1;
-        return err;
-    case KEY_SESSION:
-        p->has_session = true;
-        err = parse_word(p, "session", arg, session_names, COUNT_OF(session_names), &word);
-        o->session = (enum sp_session_mode)word;
-        return err;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static int parse_load(struct parse *p, int key, char *arg)
-{
-    struct options *o = p->o;
-    int word = 0, err;
-
-    switch (key) {
-    case 'm':
-        err = parse_word(p, "mode", arg, mode_names, COUNT_OF(mode_names), &word);
-        o->mode = (enum options_mode)word;
-        return err;
-    case 'c':
-        return parse_count_32(p, "connections", arg, 1, OPTIONS_CONNECTIONS_MAX, &o->connections);
-    case 'w':
-        p->has_in_flight = true;
-        return parse_count_32(p, "in-flight", arg, 1, OPTIONS_IN_FLIGHT_MAX, &o->in_flight);
-    case 'r':
-        return parse_rate(p, arg);
-    case KEY_ARRIVAL:
-        p->has_arrival = true;
-        err = parse_word(p, "arrival", arg, arrival_names, COUNT_OF(arrival_names), &word);
-        o->arrival = (enum plan_arrival)word;
-        return err;
-    case 'p':
-        p->has_payload = true;
-        return parse_count_32(p, "payload", arg, LEDGER_RECORD_BYTES, OPTIONS_PAYLOAD_MAX_BYTES,
-                              &o->payload_bytes);
-    case KEY_DURABLE:
-        o->durable = true;
-        return 0;
-    case KEY_ANONYMOUS:
-        o->idle_anonymous = true;
-        return 0;
-    case KEY_SEED:
-        return parse_count(p, "seed", arg, 0, UINT64_MAX, &o->seed);
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
-
-static int parse_sources(struct parse *p, char *arg)
-{
-    p->o->source_addresses_auto = strcmp(arg, "auto") == 0;
-    if (p->o->source_addresses_auto)
-        return 0;
-    return parse_count_32(p, "source-addresses", arg, 1, OPTIONS_SOURCES_MAX,
-                          &p->o->source_addresses);
-}
-
-static int parse_pin(struct parse *p, char *arg)
-{
-    int count = cpu_list_parse(arg, p->o->pin);
-
-    if (count < 0)
-        return refuse(p, "--pin takes processors like 1 or 2-3,5, not '%s'", arg);
-    p->o->pin_count = (uint32_t)count;
-    return 0;
-}
-
-static int parse_rest(struct parse *p, int key, char *arg)
-{
-    struct options *o = p->o;
-    uint64_t pid = 0;
-    int err;
-
-    switch (key) {
-    case 'd':
-        return parse_time(p, "duration", arg, &o->duration_ns);
-    case KEY_WARMUP:
-        return parse_time(p, "warmup", arg, &o->warmup_ns);
-    case KEY_DRAIN:
-        return parse_time(p, "drain", arg, &o->drain_ns);
-    case KEY_SETUP_TIMEOUT:
-        return parse_time(p, "setup-timeout", arg, &o->setup_timeout_ns);
-    case 't':
-        return parse_count_32(p, "threads", arg, 1, OPTIONS_THREADS_MAX, &o->threads);
-    case KEY_PIN:
-        return parse_pin(p, arg);
-    case KEY_SOURCES:
-        return parse_sources(p, arg);
-    case KEY_CA:
-        o->ca_file = arg;
-        return 0;
-    case KEY_INSECURE:
-        o->insecure = true;
-        return 0;
-    case 'o':
-        o->json_file = arg;
-        return 0;
-    case KEY_SERVER_PID:
-        err = parse_count(p, "server-pid", arg, 1, INT_MAX, &pid);
-        o->server_pid = (pid_t)pid;
-        return err;
-    case KEY_PROGRESS:
-        return parse_time(p, "progress", arg, &o->progress_ns);
-    case 'q':
-        o->quiet = true;
-        return 0;
-    default:
-        return ARGP_ERR_UNKNOWN;
-    }
-}
+#define REPORT (COUNT_OF(children) - 3)
+#define OWN (COUNT_OF(children) - 2)
 
 static error_t parse_one(int key, char *arg, struct argp_state *state)
 {
-    struct parse *p = state->input;
-    int err;
+    struct option_parse *p = state->input;
 
-    if (key == ARGP_KEY_INIT) {
-        state->child_inputs[0] = &p->report;
+    switch (key) {
+    case ARGP_KEY_INIT:
+        for (unsigned i = 0; children[i].argp; i++)
+            state->child_inputs[i] = p;
+        state->child_inputs[REPORT] = &p->report;
+        if (p->own)
+            state->child_inputs[OWN] = p->own->input;
         return 0;
-    }
-    if (key == ARGP_KEY_ARG) {
+    case ARGP_KEY_ARG:
         if (p->o->url)
-            return refuse(p, "one relay at a time: '%s' is too much", arg);
+            return option_refuse(p, "one relay at a time: '%s' is too much", arg);
         p->o->url = arg;
         return 0;
+    default:
+        return ARGP_ERR_UNKNOWN;
     }
-    err = parse_load(p, key, arg);
-    if (err == ARGP_ERR_UNKNOWN)
-        err = parse_cryptography(p, key, arg);
-    return err == ARGP_ERR_UNKNOWN ? parse_rest(p, key, arg) : err;
 }
 
-static int check_mode(struct parse *p)
+static int check_mode(struct option_parse *p)
 {
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && (p->has_in_flight || p->has_rate || p->has_payload || o->durable))
-        return refuse(p, "--in-flight, --rate, --payload and --durable belong to --mode talk");
+    if (!talk &&
+        (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
+        return option_refuse(
+            p, "--in-flight, --rate, --stage, --payload and --durable belong to --mode talk");
     if (p->has_in_flight && p->has_rate)
-        return refuse(p, "--in-flight is the closed loop, --rate the open one; give one of them");
-    if (p->has_arrival && !p->has_rate)
-        return refuse(p, "--arrival belongs to --rate");
+        return option_refuse(
+            p, "--in-flight is the closed loop, --rate the open one; give one of them");
+    if (p->has_arrival && !p->has_rate && o->stages.count == 0 && !(p->own && p->own->sets_rate))
+        return option_refuse(p, "--arrival belongs to --rate and --stage");
     if (o->mode == OPTIONS_IDLE && (p->has_suite || p->has_session))
-        return refuse(p, "--suite and --session belong to --mode talk and handshake");
+        return option_refuse(p, "--suite and --session belong to --mode talk and handshake");
     if (o->idle_anonymous && o->is_hybrid)
-        return refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
+        return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
-        return refuse(p, "--idle-anonymous belongs to --mode idle");
+        return option_refuse(p, "--idle-anonymous belongs to --mode idle");
     if (o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
-        return refuse(p, "users talk in pairs: --connections must be even, not %u", o->connections);
+        return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
+                             o->connections);
     return 0;
 }
 
-static int check(struct parse *p)
+static int check_stages(struct option_parse *p)
+{
+    struct options *o = p->o;
+    double count = 0;
+
+    if (o->stages.count == 0)
+        return 0;
+    if (p->has_rate || p->has_in_flight)
+        return option_refuse(p, "--stage is an open loop of its own; give it, --rate or "
+                                "--in-flight");
+    if (p->has_duration)
+        return option_refuse(p, "stages last as long as they say; --duration belongs to --rate and "
+                                "--in-flight");
+    for (uint32_t i = 0; i < o->stages.count; i++)
+        count += stage_smooth_count(&o->stages.stages[i]) +
+                 (double)stage_burst_total(&o->stages.stages[i]);
+    if (count < 1)
+        return option_refuse(p, "the stages offer no envelope at all");
+    o->duration_ns = stage_list_len_ns(&o->stages);
+    o->rate_per_s = count * (double)NS_PER_S / (double)o->duration_ns;
+    return 0;
+}
+
+static int check(struct option_parse *p)
 {
     struct options *o = p->o;
     uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
     int err;
 
     if (!o->url)
-        return refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
+        return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
     err = check_mode(p);
+    if (err == 0)
+        err = check_stages(p);
     if (err)
         return err;
     if (o->duration_ns == 0)
-        return refuse(p, "--duration must be longer than nothing");
+        return option_refuse(p, "--duration must be longer than nothing");
     if (o->threads > units)
-        return refuse(p, "%u threads are too many for %u connections", o->threads, o->connections);
+        return option_refuse(p, "%u threads are too many for %u connections", o->threads,
+                             o->connections);
+    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
+        return option_refuse(p, "--ceiling belongs to --mode talk");
     if (o->ca_file && o->insecure)
-        return refuse(p, "--ca verifies the relay and --insecure does not; give one of them");
+        return option_refuse(p,
+                             "--ca verifies the relay and --insecure does not; give one of them");
     if (o->setup_timeout_ns == 0)
         o->setup_timeout_ns =
             20 * NS_PER_S + o->connections * (options_are_post_quantum(o) ? 20 : 5) * NS_PER_MS;
@@ -390,10 +168,16 @@ static int check(struct parse *p)
 
 int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
 {
-    static const struct argp_child children[] = {{&report_options_argp, 0, NULL, 0}, {0}};
-    static const struct argp argp = {
-        option_table, parse_one, "ws://HOST:PORT | wss://HOST:PORT", doc, children, 0, 0};
-    struct parse p = {.o = o, .reason = reason, .report = {&o->report, reason}};
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    struct argp_child all[COUNT_OF(children)];
+    const struct argp argp = {
+        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
+    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
 
     _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
 
@@ -404,6 +188,8 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
         .connections = 100,
         .in_flight = 1,
         .payload_bytes = 256,
+        .payload = {.min_bytes = 256, .max_bytes = 256},
+        .payload_text = "256",
         .warmup_ns = NS_PER_S,
         .duration_ns = 10 * NS_PER_S,
         .drain_ns = 2 * NS_PER_S,
@@ -412,38 +198,16 @@ int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_
         .seed = 1,
         .progress_ns = NS_PER_S,
     };
+    memcpy(all, children, sizeof all);
+    if (own)
+        all[OWN] = (struct argp_child){own->argp, 0, own->title, -1};
     argp_program_version = "sealpost-load " SEALPOST_VERSION;
     argp_err_exit_status = EXIT_CODE_BAD_OPTIONS;
     reason[0] = '\0';
     if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0) {
         if (reason[0] == '\0')
-            refuse(&p, "the options cannot be read");
+            option_refuse(&p, "the options cannot be read");
         return -EINVAL;
     }
     return -check(&p);
-}
-
-const char *options_mode_name(enum options_mode mode)
-{
-    return mode_names[mode];
-}
-
-const char *options_arrival_name(enum plan_arrival arrival)
-{
-    return arrival_names[arrival];
-}
-
-const char *options_suite_name(enum sp_suite suite)
-{
-    return suite_names[suite - SP_SUITE_X3DH];
-}
-
-const char *options_auth_name(bool is_hybrid)
-{
-    return auth_names[is_hybrid];
-}
-
-const char *options_session_name(enum sp_session_mode mode)
-{
-    return session_names[mode];
 }

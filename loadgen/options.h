@@ -7,9 +7,12 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "payload.h"
 #include "plan.h"
 #include "report_options.h"
 #include "sealcrypto.h"
+#include "stage.h"
+#include "threshold_list.h"
 #include "units.h"
 
 #define OPTIONS_REASON_BYTES 256u
@@ -24,14 +27,23 @@
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
+// Files and places for other tools; NULL: not wanted.
+struct options_outputs {
+    const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
+};
+
 struct options {
     const char *url;
     enum options_mode mode;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
+    struct stage_list
+        stages; // open loop in stages: rate_per_s is their mean, duration_ns their sum
     enum plan_arrival arrival;
-    uint32_t payload_bytes; // plaintext
+    uint32_t payload_bytes; // plaintext; with a distribution, the largest
+    struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each
+    const char *payload_text;
     bool durable;
     bool idle_anonymous;
     enum sp_suite suite;
@@ -39,6 +51,7 @@ struct options {
     enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
+    uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
     uint32_t pin_count;        // 0: not pinned
@@ -48,9 +61,12 @@ struct options {
     const char *ca_file;
     bool insecure;
     const char *json_file;
-    pid_t server_pid; // 0: none
+    struct options_outputs outputs;
+    const char *record_file; // CSV of what was sent when
+    pid_t server_pid;        // 0: none
     bool quiet;
     uint64_t progress_ns; // 0: nothing is shown while it runs
+    struct threshold_list thresholds;
     struct report_options report;
 };
 
@@ -58,6 +74,18 @@ struct options {
 // process inside (0, 0, 104). Errors: -EINVAL with one sentence in reason.
 NODISCARD int options_parse(struct options *o, int argc, char **argv,
                             char reason[OPTIONS_REASON_BYTES]);
+
+// A command's own options beside those of a run: an argp parser with its input. What it presets at
+// ARGP_KEY_INIT the command line overrides.
+struct argp;
+struct options_own {
+    const struct argp *argp;
+    void *input;
+    const char *title, *doc; // of the group; of the command
+    bool sets_rate;          // the command sets the rate: --arrival goes without --rate
+};
+NODISCARD int options_parse_with(struct options *o, const struct options_own *own, int argc,
+                                 char **argv, char reason[OPTIONS_REASON_BYTES]);
 
 const char *options_mode_name(enum options_mode mode);
 const char *options_arrival_name(enum plan_arrival arrival);

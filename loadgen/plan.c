@@ -4,79 +4,86 @@
 #include <assert.h>
 #include <math.h>
 
-// splitmix64: spreads a seed over the state below.
-static uint64_t mix(uint64_t *state)
+struct plan_slots plan_slots_of(uint32_t senders, uint32_t unit, uint32_t part, uint32_t parts)
 {
-    uint64_t z = *state += 0x9E3779B97F4A7C15ull;
+    uint32_t units = senders / unit, extra = units % parts;
 
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9ull;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBull;
-    return z ^ (z >> 31);
+    assert(unit > 0 && part < parts && units >= parts);
+    return (struct plan_slots){
+        .senders = (units / parts + (part < extra)) * unit,
+        .total = units * unit,
+        .part = part,
+        .parts = parts,
+        .base = units / parts * unit,
+        .extra_before = (part < extra ? part : extra) * unit,
+    };
 }
 
-static uint64_t rotate(uint64_t x, unsigned by)
+// The number in the whole run of this part's n-th arrival.
+static uint64_t number_of(const struct plan_slots *slots, uint64_t n)
 {
-    return x << by | x >> (64 - by);
+    uint64_t round = n / slots->senders;
+    uint32_t sender = (uint32_t)(n % slots->senders), place;
+
+    if (sender < slots->base)
+        place = sender * slots->parts + slots->part;
+    else
+        place = slots->base * slots->parts + slots->extra_before + sender - slots->base;
+    return round * slots->total + place;
 }
 
-// xoshiro256**: statistics, not secrets.
-static uint64_t draw(uint64_t s[4])
+static void advance_smooth(struct plan *p)
 {
-    uint64_t result = rotate(s[1] * 5, 7) * 9;
-    uint64_t t = s[1] << 17;
+    double k;
 
-    s[2] ^= s[0];
-    s[3] ^= s[1];
-    s[1] ^= s[2];
-    s[0] ^= s[3];
-    s[2] ^= t;
-    s[3] = rotate(s[3], 45);
-    return result;
+    if (p->arrival == PLAN_POISSON) {
+        // A mean of 1 in this part's share of the integral.
+        p->at += -log(prng_unit(prng_draw(&p->random))) * p->slots.total / p->slots.senders;
+        k = p->at;
+    } else {
+        k = (double)number_of(&p->slots, p->smooth.index);
+    }
+    p->smooth.next_ns = schedule_smooth_ns(p->schedule, k, &p->smooth.piece);
 }
 
-static double exponential_gap(struct plan *p)
+static void advance_bursts(struct plan *p)
 {
-    // (0, 1]: 53 bits, never 0.
-    double u = ((double)(draw(p->random) >> 11) + 1) * 0x1p-53;
-
-    return -log(u) * p->spacing_ns;
+    p->bursts.next_ns =
+        schedule_burst_ns(p->schedule, number_of(&p->slots, p->bursts.index), &p->bursts.piece);
 }
 
-void plan_init(struct plan *p, enum plan_arrival arrival, double rate_per_s, uint32_t senders,
-               uint64_t seed, uint32_t part, uint32_t parts)
+void plan_init(struct plan *p, const struct schedule *schedule, enum plan_arrival arrival,
+               const struct plan_slots *slots, uint64_t seed)
 {
-    assert(rate_per_s > 0 && senders > 0 && part < parts);
-    *p = (struct plan){
-        .arrival = arrival, .spacing_ns = (double)NS_PER_S / rate_per_s, .senders = senders};
-    seed ^= (uint64_t)(part + 1) * 0xD1B54A32D192ED03ull;
-    for (unsigned i = 0; i < COUNT_OF(p->random); i++)
-        p->random[i] = mix(&seed);
-    p->phase_ns = p->spacing_ns * part / parts;
-    if (arrival == PLAN_POISSON)
-        p->at_ns = exponential_gap(p);
-    p->next_ns = (uint64_t)(arrival == PLAN_POISSON ? p->at_ns : p->phase_ns);
+    assert(slots->senders > 0 && slots->part < slots->parts);
+    *p = (struct plan){.schedule = schedule, .arrival = arrival, .slots = *slots};
+    prng_init(&p->random, seed ^ (uint64_t)(slots->part + 1) * 0xD1B54A32D192ED03ull);
+    advance_smooth(p);
+    advance_bursts(p);
 }
 
 uint32_t plan_pop(struct plan *p)
 {
-    uint32_t sender;
+    uint32_t senders = p->slots.senders, sender;
 
-    p->index++;
-    if (p->arrival == PLAN_CONSTANT) {
-        sender = (uint32_t)((p->index - 1) % p->senders);
-        p->next_ns = (uint64_t)(p->phase_ns + (double)p->index * p->spacing_ns);
+    if (p->bursts.next_ns < p->smooth.next_ns) {
+        sender = (uint32_t)(p->bursts.index++ % senders);
+        advance_bursts(p);
         return sender;
     }
-    sender = (uint32_t)(((draw(p->random) >> 32) * p->senders) >> 32);
-    p->at_ns += exponential_gap(p);
-    p->next_ns = (uint64_t)p->at_ns;
+    if (p->arrival == PLAN_POISSON)
+        sender = (uint32_t)(((prng_draw(&p->random) >> 32) * senders) >> 32);
+    else
+        sender = (uint32_t)(p->smooth.index % senders);
+    p->smooth.index++;
+    advance_smooth(p);
     return sender;
 }
 
 void plan_fill(uint8_t *out, size_t len, uint64_t seed)
 {
     for (size_t at = 0; at < len; at += 8) {
-        uint64_t word = mix(&seed);
+        uint64_t word = prng_mix(&seed);
         memcpy(out + at, &word, len - at < 8 ? len - at : 8);
     }
 }

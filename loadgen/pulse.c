@@ -18,6 +18,7 @@ void pulse_collect(struct pulse_sample *into, const struct pulse *p)
     into->refused += load(&p->refused);
     into->faults += load(&p->faults);
     into->handshakes += load(&p->handshakes);
+    into->waiting += load(&p->waiting);
     into->connected += load_32(&p->connected);
     into->settled += load_32(&p->settled);
     into->alive += load_32(&p->alive);

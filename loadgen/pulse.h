@@ -14,6 +14,7 @@
 
 struct pulse {
     _Atomic uint64_t sent, delivered, refused, faults, handshakes;
+    _Atomic uint64_t waiting; // due, not built yet
     _Atomic uint32_t connected, settled, alive;
     _Atomic uint64_t buckets[PULSE_BUCKETS];
 };
@@ -22,6 +23,7 @@ struct pulse {
 struct pulse_sample {
     uint64_t at_ns;
     uint64_t sent, delivered, refused, faults, handshakes;
+    uint64_t waiting;
     uint32_t connected, settled, alive;
     uint64_t buckets[PULSE_BUCKETS];
 };

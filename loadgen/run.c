@@ -12,6 +12,7 @@
 #include "cpu.h"
 #include "display.h"
 #include "engine.h"
+#include "outcome_metrics.h"
 #include "procstat.h"
 #include "sealcrypto.h"
 
@@ -22,7 +23,8 @@ struct run {
     struct outcome *out;
     const struct options *options;
     struct shard *shards;
-    uint32_t shard_count; // started
+    uint32_t shard_count;     // started
+    struct schedule schedule; // open loop
     struct shard_clock clock;
     struct display display;
     sigset_t signals;
@@ -32,7 +34,7 @@ struct run {
     uint64_t window_busy_ns[OPTIONS_THREADS_MAX];
     uint64_t coordinator_cpu_ns; // at the window's begin
     uint64_t next_interval_ns;
-    uint64_t steal_from, total_from;
+    struct machine_mark machine_from;
 };
 
 static void block_signals(struct run *r)
@@ -89,24 +91,6 @@ static struct series_mark mark(struct run *r)
     return m;
 }
 
-// Jiffies stolen by the hypervisor, and all of them.
-static void read_steal(uint64_t *steal, uint64_t *total)
-{
-    unsigned long long v[8] = {0};
-    FILE *f = fopen("/proc/stat", "re");
-
-    *steal = *total = 0;
-    if (!f)
-        return;
-    if (fscanf(f, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1], &v[2], &v[3], &v[4],
-               &v[5], &v[6], &v[7]) == 8) {
-        for (unsigned i = 0; i < 8; i++)
-            *total += v[i];
-        *steal = v[7];
-    }
-    fclose(f);
-}
-
 static uint64_t read_server_rss(struct run *r)
 {
     struct procstat stat;
@@ -147,6 +131,7 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->options = o;
         s->target = t;
         s->tls = tls;
+        s->schedule = &r->schedule;
         s->clock = &r->clock;
         s->coordinator = pthread_self();
         s->index = i;
@@ -157,11 +142,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
+            err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
+        if (err == 0)
             err = -pthread_create(&s->thread, NULL, engine_run, s);
         if (err == 0)
             err = -pthread_getcpuclockid(s->thread, &r->cpu_clocks[r->shard_count++]);
         else
-            tally_free(&s->tally);
+            tally_free(&s->tally), recorder_free(&s->recorder);
     }
     return err;
 }
@@ -291,12 +280,38 @@ static void cut_short(struct run *r)
     atomic_store(&r->clock.drain_ns, now_ns + r->options->drain_ns);
 }
 
+// Scheduled, and not yet answered.
+static uint64_t count_waiting(const struct pulse_sample *p)
+{
+    uint64_t given = p->waiting + p->sent, answered = p->delivered + p->refused;
+
+    return given > answered ? given - answered : 0;
+}
+
 static void close_interval(struct run *r, uint64_t measure_ns)
 {
     struct series_mark now = mark(r);
 
     series_add(&r->out->series, measure_ns, &r->interval_from, &now);
+    backlog_sample(&r->out->backlog, now.pulse.at_ns, count_waiting(&now.pulse));
     r->interval_from = now;
+}
+
+// End the run if an objective that asks for it is certainly missed, by the interval's sample.
+static void check_thresholds(struct run *r)
+{
+    struct outcome *out = r->out;
+    const struct threshold_list *list = &r->options->thresholds;
+    double value = 0;
+    int missed = threshold_list_find_missed(list, r->options->mode == OPTIONS_HANDSHAKE,
+                                            &r->window_from.pulse, &r->interval_from.pulse, &value);
+
+    if (missed < 0)
+        return;
+    out->is_aborted = true;
+    out->aborted_by = (uint32_t)missed;
+    out->aborted_after_ns = r->interval_from.pulse.at_ns - r->window_from.pulse.at_ns;
+    out->aborted_at_value = value;
 }
 
 static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
@@ -309,16 +324,18 @@ static enum shard_phase phase_at(const struct run *r, uint64_t now_ns)
 
 static void begin_window(struct run *r, uint64_t now_ns)
 {
-    read_steal(&r->steal_from, &r->total_from);
+    machine_read(&r->machine_from);
     r->window_from = r->interval_from = mark(r);
     memcpy(r->window_busy_ns, r->busy_ns, sizeof r->busy_ns);
+    backlog_begin(&r->out->backlog, now_ns, atomic_load(&r->clock.end_ns),
+                  count_waiting(&r->interval_from.pulse));
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &r->coordinator_cpu_ns);
     r->next_interval_ns = now_ns + INTERVAL_NS;
 }
 
 static void end_window(struct run *r, uint64_t measure_ns)
 {
-    uint64_t steal, total;
+    struct machine_mark machine;
     uint64_t cpu_ns = 0, now_ns = clock_now_ns();
 
     read_cpu_clock(CLOCK_THREAD_CPUTIME_ID, &cpu_ns);
@@ -326,10 +343,12 @@ static void end_window(struct run *r, uint64_t measure_ns)
         r->out->coordinator_busy_pct =
             100.0 * (double)(cpu_ns - r->coordinator_cpu_ns) / (double)(now_ns - measure_ns);
     close_interval(r, measure_ns);
-    read_steal(&steal, &total);
-    if (total > r->total_from)
-        r->out->steal_pct =
-            100.0 * (double)(steal - r->steal_from) / (double)(total - r->total_from);
+    machine_read(&machine);
+    if (machine.total > r->machine_from.total)
+        r->out->steal_pct = 100.0 * (double)(machine.steal - r->machine_from.steal) /
+                            (double)(machine.total - r->machine_from.total);
+    r->out->throttled_ns = machine.throttled_ns - r->machine_from.throttled_ns;
+    r->out->share = machine_find_share(r->options, r->options->server_pid);
     r->out->server_rss_bytes = read_server_rss(r);
 }
 
@@ -342,7 +361,7 @@ static void watch(struct run *r)
         uint64_t now_ns = clock_now_ns(), measure_ns = atomic_load(&r->clock.measure_ns);
         uint64_t edge_ns = UINT64_MAX;
 
-        if ((r->out->interrupted || atomic_load(&r->clock.stop)) && !is_cut) {
+        if ((r->out->interrupted || r->out->is_aborted || atomic_load(&r->clock.stop)) && !is_cut) {
             is_cut = true;
             cut_short(r);
             continue;
@@ -356,6 +375,9 @@ static void watch(struct run *r)
         } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
             close_interval(r, measure_ns);
             r->next_interval_ns += INTERVAL_NS;
+            check_thresholds(r);
+            if (r->out->is_aborted)
+                continue;
         }
         show(r, phase);
         if (phase == SHARD_WARMUP)
@@ -366,6 +388,30 @@ static void watch(struct run *r)
     }
     if (phase == SHARD_MEASURE)
         end_window(r, atomic_load(&r->clock.measure_ns));
+}
+
+// What the threads recorded, when they have ended.
+static void write_record(struct run *r)
+{
+    const struct recorder *recorders[OPTIONS_THREADS_MAX];
+    struct outcome *out = r->out;
+    FILE *f;
+
+    if (!r->options->record_file)
+        return;
+    for (uint32_t i = 0; i < r->shard_count; i++) {
+        recorders[i] = &r->shards[i].recorder;
+        out->recorded += recorders[i]->count;
+        out->not_recorded += recorders[i]->dropped;
+    }
+    f = fopen(r->options->record_file, "we");
+    if (f)
+        out->record_error =
+            recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
+    if (!f || (fclose(f) != 0 && out->record_error == 0))
+        out->record_error = -errno;
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        recorder_free(&r->shards[i].recorder);
 }
 
 static void collect(struct run *r)
@@ -404,6 +450,37 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Objectives on the exact figures. True if all are met.
+static bool judge_thresholds(struct outcome *out)
+{
+    const struct threshold_list *list = &out->options->thresholds;
+    struct threshold_metrics m;
+    bool ok;
+
+    outcome_metrics_collect(out, &m);
+    ok = threshold_list_judge(list, &m, out->thresholds);
+    for (uint32_t i = 0; i < list->count && !out->has_begun; i++) {
+        out->thresholds[i] = (struct threshold_result){.ok = false};
+        snprintf(out->thresholds[i].reason, THRESHOLD_REASON_BYTES, "the run did not begin");
+        ok = false;
+    }
+    if (out->is_aborted) {
+        const struct threshold *t = &list->items[out->aborted_by];
+        struct threshold_result *missed = &out->thresholds[out->aborted_by];
+
+        missed->ok = ok = false;
+        snprintf(missed->reason, THRESHOLD_REASON_BYTES,
+                 "it ended the run after %.1f s: %s %s %.6g%s", (double)out->aborted_after_ns / 1e9,
+                 threshold_metric_name(t->metric),
+                 t->comparison == THRESHOLD_ABOVE || t->comparison == THRESHOLD_AT_LEAST
+                     ? "was at most"
+                     : "was at least",
+                 threshold_is_latency(t) ? out->aborted_at_value / 1e6 : out->aborted_at_value,
+                 threshold_is_latency(t) ? " ms" : "");
+    }
+    return ok;
+}
+
 static void judge(struct outcome *out)
 {
     struct tally *t = &out->tally;
@@ -418,6 +495,11 @@ static void judge(struct outcome *out)
         .stalled_ns = t->stalled_ns,
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
+        .ceiling_per_s = out->ceiling.per_s,
+        .ceiling_busy_pct = out->ceiling.busy_pct,
+        .throttled_ns = out->throttled_ns,
+        .share = out->share,
+        .backlog = &out->backlog,
     };
     struct exit_causes causes = {
         .internal =
@@ -427,13 +509,29 @@ static void judge(struct outcome *out)
         .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
     };
 
+    if (t->window_ns > 0)
+        in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
+    if (t->window_ns > 0)
+        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {
+        in.busy_pct += out->busy_pct[i];
         if (out->busy_pct[i] > in.busiest_pct)
             in.busiest_pct = out->busy_pct[i];
     }
     verdict_judge(&out->verdict, &in);
     causes.limited = out->verdict.level == VERDICT_LIMITED;
+    causes.threshold = !judge_thresholds(out);
     out->exit_code = exit_code_of(&causes);
+}
+
+static void init_schedule(struct schedule *schedule, const struct options *o)
+{
+    struct stage_list one;
+
+    if (o->rate_per_s <= 0)
+        return;
+    stage_list_init_hold(&one, o->rate_per_s, o->duration_ns);
+    schedule_init(schedule, o->stages.count > 0 ? &o->stages : &one, o->warmup_ns);
 }
 
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
@@ -451,6 +549,8 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
     *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
     err = tally_init(&out->tally);
     if (err == 0)
+        err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {
         run_free(out);
@@ -462,6 +562,7 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
         run_free(out);
         return -ENOMEM;
     }
+    init_schedule(&r.schedule, o);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     display_init(&r.display, o, web, clock_now_ns());
@@ -477,10 +578,17 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
         watch(&r);
     }
     collect(&r);
+    write_record(&r);
     display_finish(&r.display);
     judge(out);
     free(r.shards);
     return 0;
+}
+
+void run_set_ceiling(struct outcome *out, const struct ceiling *c)
+{
+    out->ceiling = *c;
+    judge(out);
 }
 
 void run_free(struct outcome *out)

@@ -6,12 +6,16 @@
 #include <stdint.h>
 #include <time.h>
 
+#include "backlog.h"
+#include "ceiling.h"
 #include "exit_code.h"
+#include "machine.h"
 #include "options.h"
 #include "series.h"
 #include "shard.h"
 #include "tally.h"
 #include "target.h"
+#include "threshold_list.h"
 #include "tls.h"
 #include "verdict.h"
 
@@ -32,13 +36,24 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
+    uint64_t throttled_ns; // in the window, by a control group's quota
+    struct machine_share share;
+    struct backlog backlog;
     bool has_server;                       // the figures below are there
     char server_text[SHARD_FAILURE_BYTES]; // why not
     uint64_t server_cpu_ns;                // in the window
     uint64_t server_rss_before_bytes,
-        server_rss_bytes;        // before the first connection; at the window's end
-    struct series series;        // of the window, each second or longer
-    double coordinator_busy_pct; // its own CPU time in the window: what watching costs
+        server_rss_bytes;            // before the first connection; at the window's end
+    struct series series;            // of the window, each second or longer
+    double coordinator_busy_pct;     // its own CPU time in the window: what watching costs
+    uint64_t recorded, not_recorded; // --record: rows; envelopes for which there was no room
+    int record_error;                // 0, -errno: the file could not be written
+    struct threshold_result thresholds[THRESHOLD_LIST_MAX]; // in the options' order
+    bool is_aborted;                                        // by a missed objective
+    uint32_t aborted_by;
+    uint64_t aborted_after_ns; // of the window
+    double aborted_at_value;
+    struct ceiling ceiling; // zero: not asked for
     struct verdict verdict;
     enum exit_code exit_code;
 };
@@ -48,6 +63,8 @@ struct outcome {
 // takes no signals).
 NODISCARD int run_load(struct outcome *out, const struct options *o, const struct target *t,
                        struct tls_context *tls);
+// Judge once more, with the ceiling that was measured before the run.
+void run_set_ceiling(struct outcome *out, const struct ceiling *c);
 // The same with the live page beside it; NULL: none.
 NODISCARD int run_load_with_web(struct outcome *out, const struct options *o,
                                 const struct target *t, struct tls_context *tls, struct web *web);

@@ -18,7 +18,9 @@
 #include "plan.h"
 #include "pool.h"
 #include "pulse.h"
+#include "recorder.h"
 #include "ring.h"
+#include "schedule.h"
 #include "tally.h"
 #include "target.h"
 #include "timer.h"
@@ -69,7 +71,8 @@ struct shard {
     // Set before the thread starts.
     const struct options *options;
     const struct target *target;
-    struct tls_context *tls; // NULL: ws
+    struct tls_context *tls;         // NULL: ws
+    const struct schedule *schedule; // open loop
     struct shard_clock *clock;
     pthread_t coordinator;
     pthread_t thread;
@@ -86,6 +89,7 @@ struct shard {
     struct timer_wheel timers;
     struct client *clients;
     struct client_due *due_slab;
+    struct budget_send *trail_slab;
     struct uplink uplink;
     struct downlink downlink;
     struct handshakes handshakes;
@@ -108,6 +112,7 @@ struct shard {
     char failure_text[SHARD_FAILURE_BYTES];
     char disconnect_text[SHARD_FAILURE_BYTES]; // the first one
     struct tally tally;
+    struct recorder recorder; // --record
     // Shard 0 reads the relay's CPU time at the window's edges.
     uint64_t server_cpu_ns[2];
     int server_error;
@@ -125,6 +130,17 @@ static inline bool shard_is_handshaking(const struct shard *s)
 static inline bool shard_is_open_loop(const struct shard *s)
 {
     return s->options->rate_per_s > 0;
+}
+
+// Where an envelope of this intended time counts beside the run's sums; NULL: nowhere.
+static inline struct stage_tally *shard_find_stage(const struct shard *s, uint64_t intended_ns)
+{
+    int stage;
+
+    if (!s->tally.stages)
+        return NULL;
+    stage = schedule_find_stage(s->schedule, intended_ns - s->start_ns);
+    return stage < 0 ? NULL : &s->tally.stages[stage];
 }
 
 #endif

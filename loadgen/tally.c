@@ -1,6 +1,7 @@
 // Exact measurements of a generator thread: set-up, merge, names. No clock, no I/O.
 #include "tally.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -17,8 +18,18 @@ int tally_init(struct tally *t)
     return err;
 }
 
+int tally_add_stages(struct tally *t, uint32_t count)
+{
+    assert(!t->stages);
+    t->stage_count = count;
+    return stage_tally_create(&t->stages, count);
+}
+
 void tally_free(struct tally *t)
 {
+    stage_tally_destroy(t->stages, t->stage_count);
+    t->stages = NULL;
+    t->stage_count = 0;
 #define X(name) hist_free(&t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
@@ -29,7 +40,10 @@ void tally_merge(struct tally *into, const struct tally *from)
 #define X(name) hist_merge(&into->name, &from->name);
     TALLY_HISTOGRAMS(X)
 #undef X
+    assert(into->stage_count == from->stage_count);
+    stage_tally_merge(into->stages, from->stages, into->stage_count);
     ledger_add(&into->ledger, &from->ledger);
+    budget_merge(&into->budget, &from->budget);
     for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
         into->refused[i] += from->refused[i];
     into->delivered += from->delivered;

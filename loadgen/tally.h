@@ -5,23 +5,32 @@
 
 #include <stdint.h>
 
+#include "budget.h"
 #include "hist.h"
 #include "ledger.h"
+#include "stage_tally.h"
 #include "units.h"
 
-// Latencies in ns. One clock read serves a whole batch (at most 512 envelopes, usually under 128):
-// "received" is when the batch is about to be opened, "sent" when it is about to be sealed.
+// Latencies in ns. The points in time are budget.h's; one clock read serves a whole batch (at most
+// 512 envelopes, usually under 128) or turn. What the loop has not looked at yet does not count as
+// taken or received, so `turn` is how finely socket_queue and server_network can be told apart, and
+// what waited in a socket while the loop was busy is inside the part before.
 #define TALLY_HISTOGRAMS(X)                                                                        \
-    X(response)      /* received − intended: what a user waits */                                \
-    X(uncorrected)   /* received − sent: what a tool without intended times would show */        \
-    X(schedule_lag)  /* open loop: noticed − intended, the generator's own lateness */           \
-    X(send_queue)    /* sent − noticed: behind an earlier send of the same connection */         \
-    X(seal)          /* an envelope's share of its batch's sealing */                              \
-    X(open)          /* an envelope's share of its batch's opening */                              \
-    X(tls_handshake) /* connected → TLS established */                                           \
-    X(handshake)     /* get_bundle sent → confirming message opened */                           \
-    X(initiate)      /* a handshake's share of its batch: bundle verified … initial message */   \
-    X(respond)       /* the same: initial message … answer, and new prekeys for those used up */
+    X(response)       /* opened − intended: what a user waits; the sum of the budget's parts */  \
+    X(uncorrected)    /* opened − sent: what a tool without intended times would show */         \
+    X(schedule_lag)   /* open loop, all that was scheduled: noticed − intended */                \
+    X(send_queue)     /* all that was sent: sent − noticed */                                    \
+    X(seal)           /* sealed − sent */                                                        \
+    X(socket_queue)   /* taken − sealed */                                                       \
+    X(server_network) /* received − taken */                                                     \
+    X(open)           /* opened − received */                                                    \
+    X(seal_cost)      /* an envelope's share of its batch's sealing */                             \
+    X(open_cost)      /* an envelope's share of its batch's opening */                             \
+    X(turn)           /* turns of the loop in the window, without the wait before them */          \
+    X(tls_handshake)  /* connected → TLS established */                                          \
+    X(handshake)      /* get_bundle sent → confirming message opened */                          \
+    X(initiate)       /* a handshake's share of its batch: bundle verified … initial message */  \
+    X(respond)        /* the same: initial message … answer, and new prekeys for those used up */
 
 #define TALLY_REFUSALS(X)                                                                          \
     X(recipient_absent)                                                                            \
@@ -42,7 +51,10 @@ struct tally {
 #define X(name) struct hist name;
     TALLY_HISTOGRAMS(X)
 #undef X
+    struct stage_tally *stages; // NULL without --stage
+    uint32_t stage_count;
     struct ledger_counts ledger;
+    struct budget budget; // of the envelopes in `response`
     uint64_t refused[TALLY_REFUSAL_COUNT];
     // In the measured window:
     uint64_t delivered;  // opened
@@ -66,8 +78,10 @@ struct tally {
 
 // Errors: -ENOMEM.
 NODISCARD int tally_init(struct tally *t);
+// Measure `count` stages too. Errors: -ENOMEM.
+NODISCARD int tally_add_stages(struct tally *t, uint32_t count);
 void tally_free(struct tally *t);
-// window_ns becomes the longest, everything else the sum.
+// window_ns becomes the longest, everything else the sum. Both measure the same stages.
 void tally_merge(struct tally *into, const struct tally *from);
 
 const char *tally_refusal_name(enum tally_refusal refusal);

@@ -21,16 +21,20 @@
 #define ACK_IDS 128u
 #define ACK_FRAME_BYTES (ACK_IDS * 25u + 64u)
 
+static uint32_t envelope_bytes(uint32_t payload_bytes)
+{
+    return WIRE_HEADER_BYTES + payload_bytes + SP_SESSION_OVERHEAD_BYTES;
+}
+
 int uplink_init(struct shard *s)
 {
     struct uplink *u = &s->uplink;
     uint32_t payload = s->options->payload_bytes;
     static const uint8_t no_mask[4];
 
-    u->envelope_bytes = WIRE_HEADER_BYTES + payload + SP_SESSION_OVERHEAD_BYTES;
     u->frame_header_len =
-        (uint32_t)ws_encode_header(u->frame_header, WS_BINARY, u->envelope_bytes, no_mask);
-    u->frame_bytes = u->frame_header_len + u->envelope_bytes;
+        (uint32_t)ws_encode_header(u->frame_header, WS_BINARY, envelope_bytes(payload), no_mask);
+    u->frame_bytes = u->frame_header_len + envelope_bytes(payload);
     u->piece_frames = UPLINK_PIECE_MAX_BYTES / u->frame_bytes;
     if (u->piece_frames == 0)
         u->piece_frames = 1;
@@ -216,13 +220,58 @@ static bool is_measured(const struct shard *s, uint64_t intended_ns)
     return intended_ns >= s->measure_ns && intended_ns < s->end_ns;
 }
 
-// One session message, unsealed, at `at`; its seal job.
-static void build_frame(struct shard *s, struct client *c, uint8_t *at)
+static bool is_fixed(const struct shard *s)
+{
+    return s->options->payload.kind == PAYLOAD_FIXED;
+}
+
+// How many of c's due envelopes go into one piece, and the bytes of their frames.
+static uint32_t measure_frames(struct shard *s, const struct client *c, size_t *bytes)
+{
+    struct uplink *u = &s->uplink;
+    uint32_t most = c->due_count, frames;
+
+    if (is_fixed(s)) {
+        frames = most < u->piece_frames ? most : u->piece_frames;
+        *bytes = (size_t)frames * u->frame_bytes;
+        return frames;
+    }
+    if (most > UPLINK_PIECE_FRAMES)
+        most = UPLINK_PIECE_FRAMES;
+    *bytes = 0;
+    for (frames = 0; frames < most; frames++) {
+        uint32_t payload = payload_draw(&s->options->payload, s->options->seed, c->number,
+                                        c->next_message_id + frames);
+        size_t frame = ws_header_len(envelope_bytes(payload), true) + envelope_bytes(payload);
+
+        if (frames > 0 && *bytes + frame > UPLINK_PIECE_MAX_BYTES)
+            break;
+        u->payloads[frames] = payload;
+        *bytes += frame;
+    }
+    return frames;
+}
+
+// The frame's header; returns its length.
+static size_t build_frame_header(struct shard *s, uint8_t *at, uint32_t payload_bytes)
+{
+    static const uint8_t no_mask[4];
+    struct uplink *u = &s->uplink;
+
+    if (!is_fixed(s))
+        return ws_encode_header(at, WS_BINARY, envelope_bytes(payload_bytes), no_mask);
+    memcpy(at, u->frame_header, u->frame_header_len);
+    return u->frame_header_len;
+}
+
+// One session message, unsealed, at `at`; its seal job. Returns where the next one begins.
+static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint32_t payload_bytes)
 {
     struct uplink *u = &s->uplink;
     struct client_due due = c->due[c->due_head++ & c->due_mask];
     bool measured = is_measured(s, due.intended_ns);
-    uint8_t *envelope = at + u->frame_header_len, *ciphertext = envelope + WIRE_HEADER_BYTES;
+    uint8_t *envelope = at + build_frame_header(s, at, payload_bytes);
+    uint8_t *ciphertext = envelope + WIRE_HEADER_BYTES;
     uint32_t key = take_mask_key(s), job = u->job_count++;
     struct ledger_record record = {
         .run_id = s->run_id,
@@ -232,42 +281,49 @@ static void build_frame(struct shard *s, struct client *c, uint8_t *at)
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
+        .send = c->trail.next,
+        .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
     c->due_count--;
-    memcpy(at, u->frame_header, u->frame_header_len);
     memcpy(envelope - sizeof key, &key, sizeof key);
     memcpy(envelope, c->header, WIRE_HEADER_BYTES);
+    if (!is_fixed(s))
+        store_be32(envelope + ENVELOPE_AT_LENGTH, payload_bytes + SP_SESSION_OVERHEAD_BYTES);
     store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, c->next_message_id++);
     ledger_encode_record(ciphertext + 16, &record);
-    memcpy(ciphertext + 16 + LEDGER_RECORD_BYTES, u->filler,
-           s->options->payload_bytes - LEDGER_RECORD_BYTES);
-    u->jobs[job] = (struct sp_session_job){.session = &c->session,
-                                           .in = ciphertext + 16,
-                                           .len = s->options->payload_bytes,
-                                           .out = ciphertext};
+    memcpy(ciphertext + 16 + LEDGER_RECORD_BYTES, u->filler, payload_bytes - LEDGER_RECORD_BYTES);
+    u->jobs[job] = (struct sp_session_job){
+        .session = &c->session, .in = ciphertext + 16, .len = payload_bytes, .out = ciphertext};
     u->envelopes[job] = envelope;
     u->mask_keys[job] = key;
+    recorder_push(&s->recorder,
+                  (struct recorder_row){due.intended_ns, u->batch_ns, c->number, payload_bytes});
     if (measured) {
+        struct stage_tally *stage = shard_find_stage(s, due.intended_ns);
+
         hist_record(&s->tally.send_queue, u->batch_ns - due.noticed_ns);
         s->tally.sent++;
+        if (stage)
+            stage->sent++;
         if (!shard_is_open_loop(s))
             s->tally.scheduled++;
     }
+    return envelope + envelope_bytes(payload_bytes);
 }
 
 // Everything that waits on one connection becomes a piece. False when the arena is full.
 static bool build_piece(struct shard *s, struct client *c)
 {
     struct uplink *u = &s->uplink;
-    uint32_t frames = c->due_count < u->piece_frames ? c->due_count : u->piece_frames;
-    struct uplink_piece piece = {.client = c};
-    size_t plain_len, room;
+    size_t plain_len, room, frames_len;
+    uint32_t frames = measure_frames(s, c, &frames_len);
+    struct uplink_piece piece = {.client = c, .frames = (uint16_t)frames};
     uint8_t *at;
 
     if (c->acks.len > 0)
         write_acks(s, c);
-    plain_len = c->control.len + (size_t)frames * u->frame_bytes;
+    plain_len = c->control.len + frames_len;
     room = c->records.len + (s->tls && plain_len > 0 ? tls_write_bound(plain_len) : plain_len);
     piece.bytes = arena_get(&s->arena, room, &piece.segment);
     if (!piece.bytes)
@@ -290,8 +346,8 @@ static bool build_piece(struct shard *s, struct client *c)
     release(s, &c->control);
     if (frames > 0 && u->batch_ns == 0)
         u->batch_ns = clock_now_ns();
-    for (uint32_t i = 0; i < frames; i++, at += u->frame_bytes)
-        build_frame(s, c, at);
+    for (uint32_t i = 0; i < frames; i++)
+        at = build_frame(s, c, at, is_fixed(s) ? s->options->payload_bytes : u->payloads[i]);
     s->due_pending -= frames;
     u->pieces[u->piece_count++] = piece;
     return true;
@@ -308,30 +364,32 @@ static void seal(struct shard *s)
         if (u->jobs[i].result != 0)
             shard_fail(s, SHARD_FAILURE_INTERNAL, "an envelope could not be sealed (%d)",
                        u->jobs[i].result);
-        mask(u->envelopes[i], u->envelope_bytes, u->mask_keys[i]);
+        mask(u->envelopes[i], envelope_bytes((uint32_t)u->jobs[i].len), u->mask_keys[i]);
     }
-    if (s->phase == SHARD_MEASURE) {
-        for (uint32_t i = 0; i < u->job_count; i++)
-            hist_record(&s->tally.seal, share_ns);
-    }
+    if (s->phase == SHARD_MEASURE)
+        hist_record_many(&s->tally.seal_cost, share_ns, u->job_count);
     s->tally.ledger.expected += u->job_count;
     pulse_add(&s->pulse.sent, u->job_count);
 }
 
-// Submit a piece. The relay's side of a broken TLS channel is told by client_close.
-static void submit(struct shard *s, struct uplink_piece *piece)
+// The relay's side of a broken TLS channel is told by client_close.
+static void write_records(struct shard *s, struct uplink_piece *piece)
+{
+    struct client *c = piece->client;
+    struct tls_out out = {piece->bytes, piece->len, piece->len + tls_write_bound(piece->plain_len)};
+
+    if (piece->plain_len == 0 || !c->tls)
+        return;
+    if (tls_write(c->tls, piece->plain, piece->plain_len, &out) < 0)
+        client_close(s, c, "TLS failed");
+    piece->len = (uint32_t)out.len;
+}
+
+static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_ns)
 {
     struct client *c = piece->client;
     struct io_uring_sqe *sqe;
 
-    if (piece->plain_len > 0 && c->tls) {
-        struct tls_out out = {piece->bytes, piece->len,
-                              piece->len + tls_write_bound(piece->plain_len)};
-
-        if (tls_write(c->tls, piece->plain, piece->plain_len, &out) < 0)
-            client_close(s, c, "TLS failed");
-        piece->len = (uint32_t)out.len;
-    }
     if (c->state == CLIENT_CLOSED) {
         arena_put(&s->arena, piece->segment);
         return;
@@ -344,16 +402,23 @@ static void submit(struct shard *s, struct uplink_piece *piece)
     c->is_sending = true;
     c->send_segment = piece->segment;
     c->send_len = piece->len;
+    if (piece->frames > 0)
+        budget_push_send(&c->trail, piece->frames, sealed_ns);
 }
 
 static void finish_batch(struct shard *s)
 {
     struct uplink *u = &s->uplink;
+    uint64_t sealed_ns = 0;
 
     if (u->job_count > 0)
         seal(s);
+    for (uint32_t i = 0; s->tls && i < u->piece_count; i++)
+        write_records(s, &u->pieces[i]);
+    if (u->job_count > 0)
+        sealed_ns = clock_now_ns();
     for (uint32_t i = 0; i < u->piece_count; i++)
-        submit(s, &u->pieces[i]);
+        submit(s, &u->pieces[i], sealed_ns);
     u->job_count = 0;
     u->piece_count = 0;
     u->plain_len = 0;
@@ -400,6 +465,7 @@ void uplink_flush(struct shard *s)
 void uplink_on_sent(struct shard *s, struct client *c, int result)
 {
     c->is_sending = false;
+    budget_complete_send(&c->trail, s->now_ns);
     arena_put(&s->arena, c->send_segment);
     if (c->state == CLIENT_CLOSED)
         return;

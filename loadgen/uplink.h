@@ -29,6 +29,7 @@ struct uplink_piece {
     uint32_t len;   // of what is sent; wss: of the records in front so far
     uint8_t *plain; // wss: what becomes records
     uint32_t plain_len;
+    uint16_t frames; // envelopes in it
     uint16_t segment;
 };
 
@@ -41,10 +42,12 @@ struct uplink {
     uint32_t job_count;
     struct uplink_piece pieces[UPLINK_BATCH];
     uint32_t piece_count;
+    // Payloads of one size: every frame has this header and length.
     uint8_t frame_header[WS_HEADER_MAX_BYTES];
-    uint32_t frame_header_len, frame_bytes, envelope_bytes, piece_frames;
-    uint8_t *filler; // payload behind the ledger record
-    uint8_t *plain;  // wss: a batch's plaintext
+    uint32_t frame_header_len, frame_bytes, piece_frames;
+    uint32_t payloads[UPLINK_PIECE_FRAMES]; // of the piece under construction
+    uint8_t *filler;                        // payload behind the ledger record
+    uint8_t *plain;                         // wss: a batch's plaintext
     size_t plain_len, plain_cap;
     uint64_t batch_ns; // "sent" of the batch under construction; 0: not begun
     size_t mask_at;

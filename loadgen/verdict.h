@@ -5,13 +5,19 @@
 //   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of
 //   the
 //     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
+//   - 90 % or more of the generator's ceiling was reached, and it was busy (80 %) at the ceiling
 //   - loop turns of over 100 ms added up to 5 % of the window or more
+//   - a control group's quota stopped this process for 5 % of the window or more
 // suspect (read the reasons before quoting the result):
 //   - the busiest thread used 95 % of its processor or more (closed loop: the relay may carry more;
 //     normal when both share a small machine), 80 % or more in an open loop
+//   - 80 % or more of the generator's ceiling was reached
 //   - open loop: 1 % or more of what was scheduled was not sent, because the relay did not take it
+//   - open loop: the envelopes that wait grew through the window (backlog.h)
 //   - any loop turn of over 100 ms
 //   - the hypervisor took 5 % or more of the processors' time (steal)
+//   - a quota stopped this process at all
+//   - the relay may run on the generator's processors, and 90 % of all theirs was used
 // ok: none of these.
 #ifndef SEALPOST_VERDICT_H
 #define SEALPOST_VERDICT_H
@@ -19,10 +25,12 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "backlog.h"
+#include "machine.h"
 #include "units.h"
 
-#define VERDICT_REASONS_MAX 8u
-#define VERDICT_REASON_BYTES 192u
+#define VERDICT_REASONS_MAX 12u
+#define VERDICT_REASON_BYTES 256u
 
 enum verdict_level { VERDICT_OK, VERDICT_SUSPECT, VERDICT_LIMITED };
 
@@ -40,6 +48,12 @@ struct verdict_input {
     uint64_t scheduled, sent;
     uint64_t stalls, stalled_ns, window_ns;
     double steal_pct;
+    double achieved_per_s, ceiling_per_s; // envelopes; ceiling 0: not measured
+    double ceiling_busy_pct;
+    uint64_t throttled_ns;
+    struct machine_share share;
+    double busy_pct, relay_busy_pct; // of one processor: all generator threads; the relay
+    const struct backlog *backlog;   // NULL: not known
 };
 
 void verdict_judge(struct verdict *v, const struct verdict_input *in);

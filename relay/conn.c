@@ -131,6 +131,8 @@ bool conn_begin_tls(struct worker *w, struct conn *c)
 void conn_secured(struct worker *w, struct conn *c)
 {
     stats_bump(&w->stats, STATS_tls_handshakes);
+    if (tls_was_resumed(c->tls))
+        stats_bump(&w->stats, STATS_tls_resumed);
     conn_move(w, c, CONN_UPGRADE);
 }
 

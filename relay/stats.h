@@ -15,6 +15,7 @@
     X(accept_paused_descriptors) /* every slot taken, or none to be had: accepting rests */        \
     X(refused_full)              /* 503: no slot, no handshake object, or draining */              \
     X(tls_handshakes)                                                                              \
+    X(tls_resumed) /* of these, with a ticket: without a certificate */                            \
     X(tls_failed)                                                                                  \
     X(http_bad_request)                                                                            \
     X(http_not_found)                                                                              \

@@ -13,6 +13,8 @@
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
+#include "stage_result.h"
+#include "threshold_report.h"
 #include "ws.h"
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
@@ -30,6 +32,8 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, c, "in_flight",
                             o->mode == OPTIONS_TALK && o->rate_per_s == 0 ? o->in_flight : 0);
     yyjson_mut_obj_add_uint(d, c, "payload_bytes", o->mode == OPTIONS_TALK ? o->payload_bytes : 0);
+    yyjson_mut_obj_add_str(d, c, "payload",
+                           o->mode == OPTIONS_TALK && o->payload_text ? o->payload_text : "");
     yyjson_mut_obj_add_bool(d, c, "durable", o->durable);
     yyjson_mut_obj_add_str(d, c, "suite", options_suite_name(o->suite));
     yyjson_mut_obj_add_str(d, c, "auth", options_auth_name(o->is_hybrid));
@@ -42,6 +46,20 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     result_json_add_real(d, c, "warmup_s", (double)o->warmup_ns / 1e9);
     result_json_add_real(d, c, "duration_s", (double)o->duration_ns / 1e9);
     result_json_add_real(d, c, "drain_s", (double)o->drain_ns / 1e9);
+}
+
+static void add_record(doc_t *d, val_t *run, const struct outcome *out)
+{
+    val_t *record;
+
+    if (!out->options->record_file) {
+        yyjson_mut_obj_add_null(d, run, "record");
+        return;
+    }
+    record = yyjson_mut_obj_add_obj(d, run, "record");
+    yyjson_mut_obj_add_str(d, record, "file", out->options->record_file);
+    yyjson_mut_obj_add_uint(d, record, "rows", out->recorded);
+    yyjson_mut_obj_add_uint(d, record, "not_recorded", out->not_recorded);
 }
 
 static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, char **argv)
@@ -63,6 +81,7 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
         yyjson_mut_obj_add_str(d, run, "failure", out->failure_text);
     else
         yyjson_mut_obj_add_null(d, run, "failure");
+    add_record(d, run, out);
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
     args = yyjson_mut_obj_add_arr(d, run, "argv");
     for (int i = 0; i < argc; i++)
@@ -78,6 +97,8 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 
     cpu_model_name(model, sizeof model);
     yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
+    cpu_model_id(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, env, "cpu_id", model);
     yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
     yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);
@@ -150,6 +171,54 @@ static void add_latency(doc_t *d, val_t *root, const struct tally *t)
 #undef X
 }
 
+// Means, so that the parts add up to the response (to the last decimal of each).
+static void add_budget(doc_t *d, val_t *root, const struct budget *b)
+{
+    static const char *const keys[] = {
+#define X(name) #name "_us",
+        BUDGET_PARTS(X)
+#undef X
+    };
+    val_t *o = yyjson_mut_obj_add_obj(d, root, "budget");
+
+    yyjson_mut_obj_add_uint(d, o, "count", b->count);
+    yyjson_mut_obj_add_uint(d, o, "unattributed_count", b->unattributed);
+    result_json_add_optional(d, o, "response_us", b->count > 0, budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++)
+        result_json_add_optional(d, o, keys[i], b->count > 0,
+                                 budget_mean_ns(b, (enum budget_part)i) / 1e3);
+}
+
+// At the window's begin and the end of each quarter.
+static void add_backlog(doc_t *d, val_t *g, const struct backlog *b)
+{
+    val_t *list = yyjson_mut_obj_add_arr(d, g, "backlog");
+
+    for (uint32_t i = 0; i < b->count; i++)
+        yyjson_mut_arr_add_uint(d, list, b->waiting[i]);
+}
+
+// Achieved is what was opened in the window, as in messages.per_s.
+static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+    bool has = c->per_s > 0;
+
+    result_json_add_optional(d, g, "ceiling_per_s", has, c->per_s);
+    result_json_add_optional(d, g, "achieved_of_ceiling", has,
+                             has ? outcome_metrics_per_second(out, out->tally.delivered) / c->per_s
+                                 : 0);
+    result_json_add_optional(d, g, "ceiling_busy_pct", has, c->busy_pct);
+    if (has)
+        yyjson_mut_obj_add_uint(d, g, "ceiling_connections", c->connections);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_connections");
+    if (c->reason[0] != '\0')
+        yyjson_mut_obj_add_str(d, g, "ceiling_reason", c->reason);
+    else
+        yyjson_mut_obj_add_null(d, g, "ceiling_reason");
+}
+
 static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *g = yyjson_mut_obj_add_obj(d, root, "generator");
@@ -165,6 +234,9 @@ static void add_generator(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, g, "stalls", out->tally.stalls);
     result_json_add_real(d, g, "stalled_ms", (double)out->tally.stalled_ns / 1e6);
     result_json_add_real(d, g, "steal_pct", out->steal_pct);
+    result_json_add_real(d, g, "throttled_ms", (double)out->throttled_ns / 1e6);
+    add_backlog(d, g, &out->backlog);
+    add_ceiling(d, g, out);
     result_json_add_real(d, g, "coordinator_busy_pct", out->coordinator_busy_pct);
 }
 
@@ -267,9 +339,12 @@ static char *format(const struct outcome *out, const struct live *live, int argc
     add_counts(d, root, out);
     add_delivery(d, root, out);
     add_latency(d, root, &out->tally);
+    add_budget(d, root, &out->tally.budget);
     add_generator(d, root, out);
     add_server(d, root, out);
     add_intervals(d, root, out);
+    stage_result_add_json(d, root, out);
+    threshold_report_add(d, root, out);
     if (live)
         live_report_add(d, root, live);
     else

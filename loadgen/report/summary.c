@@ -6,6 +6,8 @@
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
+#include "stage_result.h"
+#include "threshold_report.h"
 
 static const struct {
     const char *name;
@@ -41,6 +43,24 @@ static void print_latency(FILE *to, const struct outcome *out)
 #define X(name) print_hist(to, #name, &t->name);
     TALLY_HISTOGRAMS(X)
 #undef X
+}
+
+static void print_budget(FILE *to, const struct budget *b)
+{
+    const char *separator = "";
+
+    if (b->count == 0)
+        return;
+    fprintf(to, "\n  mean response  %.1f us:", budget_mean_response_ns(b) / 1e3);
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++) {
+        enum budget_part part = (enum budget_part)i;
+
+        if (b->part_ns[i] == 0)
+            continue;
+        fprintf(to, "%s %s %.1f", separator, budget_part_name(part), budget_mean_ns(b, part) / 1e3);
+        separator = ",";
+    }
+    fputc('\n', to);
 }
 
 static void print_cryptography(FILE *to, const struct options *o)
@@ -118,6 +138,21 @@ static void print_server(FILE *to, const struct outcome *out)
             outcome_metrics_rss_per_connection(out), (double)out->server_rss_bytes / MIB);
 }
 
+static void print_ceiling(FILE *to, const struct outcome *out)
+{
+    const struct ceiling *c = &out->ceiling;
+
+    if (c->per_s > 0)
+        fprintf(to,
+                "  ceiling        %.0f/s against the sink (ws, %u connections, busy %.0f %%%s): "
+                "%.0f %% reached\n",
+                c->per_s, c->connections, c->busy_pct,
+                c->colocated ? ", on the generator's processor" : "",
+                100 * outcome_metrics_per_second(out, out->tally.delivered) / c->per_s);
+    else if (c->reason[0] != '\0')
+        fprintf(to, "  ceiling        not measured: %s\n", c->reason);
+}
+
 void summary_print(const struct outcome *out, FILE *to)
 {
     if (!out->has_begun) {
@@ -140,7 +175,15 @@ void summary_print(const struct outcome *out, FILE *to)
     for (uint32_t i = 0; i < out->options->threads; i++)
         fprintf(to, "%s%.0f %%", i == 0 ? "; busy " : ", ", out->busy_pct[i]);
     fputc('\n', to);
+    print_ceiling(to, out);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
+    if (out->not_recorded > 0)
+        fprintf(to,
+                "  recorded       %" PRIu64 " envelopes; there was no room for %" PRIu64 " more\n",
+                out->recorded, out->not_recorded);
+    threshold_report_print(to, out);
     print_latency(to, out);
+    print_budget(to, &out->tally.budget);
+    stage_result_print(out, to);
 }

@@ -36,8 +36,12 @@ sealpost_fuzzer(web_request_decode loadgen/report/web_request.c)
 target_include_directories(fuzz_web_request_decode PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/report)
 target_link_libraries(fuzz_web_request_decode PRIVATE PkgConfig::LLHTTP)
 
+sealpost_fuzzer(threshold_parse loadgen/threshold.c loadgen/pulse.c common/hist.c)
+target_include_directories(fuzz_threshold_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+target_link_libraries(fuzz_threshold_parse PRIVATE m)
+
 # It includes common/tls.c.
-sealpost_fuzzer(tls_read common/tls_record.c common/pool.c)
+sealpost_fuzzer(tls_read common/tls_context.c common/tls_record.c common/tls_ticket.c common/pool.c)
 target_link_libraries(fuzz_tls_read PRIVATE PkgConfig::OPENSSL)
 
 # The library as a whole. Its parsers and protocols are under the fuzzer's eyes; the kernels, each with
@@ -59,6 +63,11 @@ foreach(name sp_initial_open sp_session_open sp_bundle_decode_text)
   target_link_libraries(fuzz_${name} PRIVATE fuzz_sealcrypto)
 endforeach()
 
+sealpost_fuzzer(sink_users_answer loadgen/sink_users.c)
+target_include_directories(fuzz_sink_users_answer PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+target_link_libraries(fuzz_sink_users_answer PRIVATE fuzz_sealcrypto PkgConfig::YYJSON
+  PkgConfig::SODIUM)
+
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c
   relay/control/keyed_table.c relay/control/ml_dsa_verifier.c relay/control/offline.c
@@ -67,3 +76,11 @@ sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.
 target_include_directories(fuzz_control_handle_event PRIVATE ${PROJECT_SOURCE_DIR})
 target_link_libraries(fuzz_control_handle_event PRIVATE
   PkgConfig::OPENSSL PkgConfig::YYJSON PkgConfig::SODIUM)
+
+sealpost_fuzzer(measurement_parse loadgen/compare/measurement_parse.c loadgen/compare/measurement.c
+  loadgen/compare/metric.c loadgen/compare/comparison.c loadgen/compare/comparison_print.c
+  loadgen/compare/export.c loadgen/compare/junit.c loadgen/compare/stat_bootstrap.c
+  loadgen/compare/stat_rank.c loadgen/compare/stat_sample.c)
+target_include_directories(fuzz_measurement_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+  ${PROJECT_SOURCE_DIR}/loadgen/compare)
+target_link_libraries(fuzz_measurement_parse PRIVATE PkgConfig::YYJSON m)

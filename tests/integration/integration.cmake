@@ -33,7 +33,13 @@ sealpost_integration_test(load_crypto 300)
 sealpost_integration_test(live_page 240)
 sealpost_integration_test(live_view 240)
 sealpost_integration_test(report_pages 300)
+sealpost_integration_test(honesty 240)
+sealpost_integration_test(load_stages 120)
+sealpost_integration_test(threshold 120)
+sealpost_integration_test(stub_relay 120)
 sealpost_integration_test(micro 300)
+sealpost_integration_test(outputs 120)
+sealpost_integration_test(compare 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
 

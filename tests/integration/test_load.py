@@ -78,6 +78,21 @@ def url_of(relay, scheme):
     return relay.url("wss").replace("127.0.0.1", "localhost"), ("--ca", relay.certificate)
 
 
+def check_budget(document):
+    """The parts add up to the response, and nearly every envelope could be attributed."""
+    budget, latency = document["budget"], document["latency_us"]
+    assert budget["count"] == latency["response"]["count"] > 0
+    assert budget["response_us"] == pytest.approx(latency["response"]["mean"], abs=0.01)
+    parts = {name: value for name, value in budget.items()
+             if name not in ("count", "unattributed_count", "response_us")}
+    assert sum(parts.values()) == pytest.approx(budget["response_us"], abs=0.01)
+    assert parts["seal_us"] > 0 and parts["open_us"] > 0 and parts["server_network_us"] > 0
+    attributed = budget["count"] - budget["unattributed_count"]
+    assert attributed > 0.9 * budget["count"]
+    for name in ("seal", "socket_queue", "server_network"):
+        assert latency[name]["count"] == attributed
+
+
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
 @pytest.mark.parametrize("durable", [False, True], ids=["transient", "durable"])
 def test_closed_loop(start_relay, load, scheme, durable):
@@ -86,6 +101,7 @@ def test_closed_loop(start_relay, load, scheme, durable):
     document = load(url, *tls, "-c", 10, "-w", 2, "-d", "1", "--warmup", "200ms",
                     *(["--durable"] if durable else [])).passed()
     assert document["offered"]["model"] == "closed"
+    check_budget(document)
     assert document["connections"] == {"wanted": 10, "connected": 10, "disconnected": 0}
     assert document["messages"]["count"] > 50 and document["messages"]["per_s"] > 50
     assert (document["env"]["tls"] == "none") == (scheme == "ws")
@@ -118,10 +134,12 @@ def test_insecure_is_reported(start_relay, load):
 def test_open_loop(relay, load, arrival):
     document = load(relay.url(), "-c", 10, "-r", 500, "--arrival", arrival, "-d", "2",
                     "--warmup", "300ms").passed()
+    check_budget(document)
     offered = document["offered"]
     assert offered["model"] == f"open, {arrival}" and offered["rate_per_s"] == 500
     assert 600 < offered["scheduled"] < 1500
-    assert document["latency_us"]["response"]["count"] == document["messages"]["count"] > 0
+    # Those intended in the window, whenever they arrived.
+    assert document["latency_us"]["response"]["count"] == offered["sent"] > 0
     # A latency from the intended time is never below the one from the sending.
     assert document["latency_us"]["response"]["p50"] >= \
         document["latency_us"]["uncorrected"]["p50"]
@@ -131,6 +149,19 @@ def test_open_loop(relay, load, arrival):
 def test_payload(relay, load, payload):
     document = load(relay.url(), "-c", 4, "-p", payload, "-d", "500ms", "--warmup", "0").passed()
     assert document["run"]["config"]["payload_bytes"] == payload
+
+
+@pytest.mark.parametrize("scheme", ["ws", "wss"])
+def test_payload_distribution(start_relay, load, scheme):
+    relay = start_relay("--workers", 1, listen=(scheme,))
+    url, tls = url_of(relay, scheme)
+    # From the shortest frame header to the longest, several in one send.
+    document = load(url, *tls, "-c", 4, "-w", 32, "-p", "choice:48*70,1000*20,20000*9,65504*1",
+                    "-d", "500ms", "--warmup", "0", "--drain", "10").passed()
+    config = document["run"]["config"]
+    assert config["payload"] == "choice:48*70,1000*20,20000*9,65504*1"
+    assert config["payload_bytes"] == 65504
+    assert document["messages"]["count"] > 100
 
 
 def test_threads(start_relay, load):
@@ -162,8 +193,8 @@ def test_schema(relay, load):
     document = load(relay.url(), "-c", 4, "-d", "1200ms", "--warmup", "0", "--seed", 7,
                     "--server-pid", relay.process.pid).passed()
     assert list(document) == ["schema", "run", "env", "offered", "connections", "messages",
-                              "handshakes", "delivery", "latency_us", "generator", "server",
-                              "intervals", "exit_code"]
+                              "handshakes", "delivery", "latency_us", "budget", "generator",
+                              "server", "intervals", "stages", "exit_code"]
     run = document["run"]
     assert len(run["id"]) == 16 and run["seed"] == 7 and run["duration_s"] >= 1.1
     assert run["config"]["connections"] == 4 and run["config"]["mode"] == "talk"
@@ -173,7 +204,8 @@ def test_schema(relay, load):
     assert document["env"]["colocated"] is True
     assert set(FAULTS) | {"expected", "received", "late", "refused", "refused_by", "accepted",
                           "disconnected", "first_disconnect"} == set(document["delivery"])
-    for name in ("response", "uncorrected", "schedule_lag", "send_queue"):
+    for name in ("response", "uncorrected", "schedule_lag", "send_queue", "seal", "socket_queue",
+                 "server_network", "open", "seal_cost", "open_cost", "turn"):
         assert set(document["latency_us"][name]) == {"count", "mean", "p50", "p90", "p99",
                                                      "p99_9", "p99_99", "max", "curve"}
     response = document["latency_us"]["response"]

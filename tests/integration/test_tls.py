@@ -121,6 +121,29 @@ def test_what_is_not_tls_is_closed(tls_relay, sent):
     assert stats["tls_handshakes"] == 0 and stats["connections_closed"] == 1
 
 
+def test_tickets_resume(start_relay):
+    """Each handshake brings one ticket, good at every worker; another relay does not know it."""
+    relay, other = (start_relay("--workers", 2, listen=("wss",)) for _ in range(2))
+    context = trusting(relay)
+    session = None
+    for turn in range(6):
+        with socket.create_connection(relay.address("wss"), PATIENCE_S) as plain, \
+                context.wrap_socket(plain, server_hostname="localhost", session=session) as secure:
+            assert secure.session_reused == (turn > 0)
+            secure.sendall(upgrade_request())
+            assert secure.recv(4096).startswith(b"HTTP/1.1 101")
+            session = secure.session
+            assert session.has_ticket and 0 < session.ticket_lifetime_hint <= 3600
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    with socket.create_connection(other.address("wss"), PATIENCE_S) as plain, \
+            context.wrap_socket(plain, session=session) as secure:
+        assert not secure.session_reused
+    stats = relay.stop()
+    assert stats["tls_handshakes"] == 6 and stats["tls_resumed"] == 5
+    assert other.stop()["tls_resumed"] == 0
+
+
 def test_spoilt_record_ends_the_connection(tls_relay):
     client = RawSocket(tls_relay.address("wss"), tls=trusting(tls_relay))
     client.join(Identity())

@@ -1,8 +1,19 @@
-foreach(name arena downlink exit_code handshake handshake_faults ledger options page persona percentile_curve plan
-    pulse report report_options screen series summary tally target terminal user_control verdict web_request)
+foreach(name arena backlog budget downlink exit_code handshake handshake_faults hdr_encoding
+    ledger machine options output_format page payload percentile_curve persona plan planner prng pulse
+    recorder report report_options schedule screen search series sink_users stage stage_result stage_tally
+    summary tally target terminal threshold threshold_list user_control usl verdict web_request)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
 foreach(name handshake handshake_faults)
   sealpost_tier_test(${name} portable)
+endforeach()
+target_compile_definitions(test_hdr_encoding
+  PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
+
+# compare and export
+foreach(name comparison comparison_print evidence export junit measurement_parse stat_bootstrap
+    stat_rank stat_sample)
+  sealpost_unit_test(${name} sealpost_loadgen m)
 endforeach()

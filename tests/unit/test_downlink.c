@@ -15,6 +15,7 @@
 #define BUFFERS 64u
 #define BUFFER_BYTES (64u * KIB)
 #define STREAM_MAX 4000u
+#define SENT_NS 1u
 
 static struct options options = {.mode = OPTIONS_TALK,
                                  .payload_bytes = PAYLOAD,
@@ -25,6 +26,7 @@ static struct target target;
 static struct shard_clock run_clock;
 static struct shard s;
 static struct client pair[2]; // alice sends, bob receives
+static struct budget_send trails[2][1];
 static uint16_t next_buffer;
 
 static void init_user(struct client *c, uint32_t number)
@@ -34,6 +36,7 @@ static void init_user(struct client *c, uint32_t number)
     c->slot = number;
     c->partner = &pair[number ^ 1];
     c->state = CLIENT_READY;
+    budget_init_trail(&c->trail, trails[number], 1);
     timer_init(&c->retry);
 }
 
@@ -50,6 +53,7 @@ static void setup(void)
                        .run_id = RUN,
                        .clients = pair,
                        .phase = SHARD_MEASURE,
+                       .now_ns = SENT_NS,
                        .end_ns = UINT64_MAX};
     cr_assert_eq(ring_init(&s.ring, 64, 2), 0);
     cr_assert_eq(bufring_init(&s.receive_buffers, &s.ring, 1, BUFFERS, BUFFER_BYTES), 0);
@@ -99,7 +103,7 @@ static struct ledger_record record_of(uint64_t sequence)
                                   .receiver = 1,
                                   .sequence = sequence,
                                   .intended_ns = 1,
-                                  .sent_ns = 1,
+                                  .sent_ns = SENT_NS,
                                   .flags = LEDGER_FLAG_MEASURED};
 }
 
@@ -177,6 +181,47 @@ Test(downlink, on_data_more_than_a_batch_in_one_buffer)
         receive(stream + BUFFER_BYTES, sizeof stream - BUFFER_BYTES);
     end_turn();
     cr_assert_eq(s.tally.ledger.received, FRAMES);
+}
+
+Test(downlink, on_data_measures_every_part)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    r.intended_ns = 1000;
+    r.lag_16ns = 10;
+    r.sent_ns = 2000;
+    r.send = 7;
+    pair[0].trail.next = 7;
+    make_frame(frame, &r);
+    budget_push_send(&pair[0].trail, 1, 3000);
+    budget_complete_send(&pair[0].trail, 4000);
+    s.now_ns = 6000;
+    receive(frame, sizeof frame);
+    end_turn();
+    cr_assert_eq(s.tally.budget.count, 1);
+    cr_assert_eq(s.tally.budget.part_ns[BUDGET_schedule_lag], 160);
+    cr_assert_eq(s.tally.budget.part_ns[BUDGET_send_queue], 840);
+    cr_assert_eq(s.tally.seal.max, 1000);
+    cr_assert_eq(s.tally.socket_queue.max, 1000);
+    cr_assert_eq(s.tally.server_network.max, 2000);
+    cr_assert_eq(s.tally.open.max + 5000, s.tally.response.max);
+    cr_assert_eq(s.tally.uncorrected.max + 1000, s.tally.response.max);
+    cr_assert_eq(s.tally.budget.response_ns, s.tally.response.max);
+}
+
+Test(downlink, on_data_in_the_warm_up_makes_room_in_the_trail)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    r.flags = 0;
+    make_frame(frame, &r);
+    budget_push_send(&pair[0].trail, 1, 3000);
+    receive(frame, sizeof frame);
+    end_turn();
+    cr_assert_eq(s.tally.budget.count, 0);
+    cr_assert_eq(pair[0].trail.count, 0);
 }
 
 Test(downlink, on_data_foreign_run)

@@ -189,3 +189,70 @@ Test(hist_mean, of_samples)
     cr_assert_float_eq(hist_mean(&h), 30, 1e-9);
     hist_free(&h);
 }
+
+Test(hist_record, memory_is_fixed)
+{
+    struct hist h;
+    uint64_t *counts;
+
+    cr_assert_eq(hist_init(&h), 0);
+    counts = h.counts;
+    cr_assert_eq(h.bucket_count * sizeof *h.counts / KIB, 480);
+    for (uint64_t value = 1; value < UINT64_MAX / 3; value += value / 2 + 1)
+        hist_record_many(&h, value, 1000000007);
+    hist_record(&h, UINT64_MAX);
+    cr_assert_eq(h.counts, counts);
+    cr_assert_eq(h.bucket_count * sizeof *h.counts / KIB, 480);
+    hist_free(&h);
+}
+
+Test(hist_record_many, equals_one_by_one)
+{
+    struct hist many, one;
+
+    cr_assert_eq(hist_init(&many), 0);
+    cr_assert_eq(hist_init(&one), 0);
+    hist_record_many(&many, 12345, 0);
+    cr_assert_eq(many.total, 0);
+    hist_record_many(&many, 12345, 100);
+    hist_record_many(&many, 7, 3);
+    for (int i = 0; i < 100; i++)
+        hist_record(&one, 12345);
+    for (int i = 0; i < 3; i++)
+        hist_record(&one, 7);
+    cr_assert_eq(memcmp(many.counts, one.counts, many.bucket_count * sizeof *many.counts), 0);
+    cr_assert_eq(many.total, one.total);
+    cr_assert_eq(many.min, 7);
+    cr_assert_eq(many.max, 12345);
+    cr_assert_float_eq(hist_mean(&many), hist_mean(&one), 1e-6);
+    hist_free(&many);
+    hist_free(&one);
+}
+
+Test(hist, next_walks_what_is_there)
+{
+    static const uint64_t values[] = {0, 5, 5, 4096, 1000000, 1ull << 50};
+    struct hist h;
+    size_t bucket = 0;
+    uint64_t value, count;
+
+    cr_assert_eq(hist_init(&h), 0);
+    cr_assert_not(hist_next(&h, &bucket, &value, &count));
+    for (size_t i = 0; i < sizeof values / sizeof *values; i++)
+        hist_record(&h, values[i]);
+    bucket = 0;
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 0);
+    cr_assert_eq(count, 1);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 5);
+    cr_assert_eq(count, 2);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 4097); // two values share a bucket from 4,096 on
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert(value >= 1000000 && value < 1000512);
+    cr_assert(hist_next(&h, &bucket, &value, &count));
+    cr_assert_eq(value, 1ull << 50); // the last bucket's is the largest value seen
+    cr_assert_not(hist_next(&h, &bucket, &value, &count));
+    hist_free(&h);
+}

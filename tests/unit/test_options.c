@@ -97,6 +97,26 @@ Test(options, parse_open_loop)
     cr_assert_not(o.source_addresses_auto);
 }
 
+Test(options, parse_stages)
+{
+    cr_assert_eq(PARSE(URL, "--stage", "calm: hold 10s at 100", "--stage", "ramp 20s to 300",
+                       "--stage=burst 50 every 1s for 10s", "--arrival", "poisson"),
+                 0);
+    cr_assert_eq(o.stages.count, 3);
+    cr_assert_str_eq(o.stages.stages[0].name, "calm");
+    cr_assert_eq(o.duration_ns, 40 * NS_PER_S, "the window is the stages' sum");
+    cr_assert_float_eq(o.rate_per_s, (1000 + 4000 + 3000 + 500) / 40.0, 1e-9, "their mean");
+    cr_assert_eq(o.arrival, PLAN_POISSON);
+}
+
+Test(options, parse_payload_distribution)
+{
+    cr_assert_eq(PARSE(URL, "-p", "choice:64*3,1024*1"), 0);
+    cr_assert_eq(o.payload.kind, PAYLOAD_CHOICE);
+    cr_assert_eq(o.payload_bytes, 1024, "buffers are for the largest");
+    cr_assert_str_eq(o.payload_text, "choice:64*3,1024*1");
+}
+
 Test(options, parse_modes)
 {
     cr_assert_eq(PARSE(URL, "--mode", "handshake"), 0);
@@ -134,10 +154,18 @@ static const struct refusal refusals[] = {
     {{URL, "-w", "5000"}, "4096"},
     {{URL, "-p", "47"}, "48"},
     {{URL, "-p", "70000"}, "--payload"},
+    {{URL, "-p", "uniform:9-10"}, "--payload takes sizes from 48"},
+    {{URL, "-p", "gauss:9,10"}, "'gauss:9,10'"},
     {{URL, "-r", "0"}, "--rate"},
     {{URL, "-r", "nan"}, "--rate"},
     {{URL, "-r", "10", "-w", "2"}, "closed loop"},
     {{URL, "--arrival", "poisson"}, "belongs to --rate"},
+    {{URL, "--stage", "hold 10s"}, "no envelope at all"},
+    {{URL, "--stage", "hold at 5"}, "--stage 'hold at 5': 'at' is not a time"},
+    {{URL, "--stage", "hold 1s at 5", "-r", "5"}, "an open loop of its own"},
+    {{URL, "--stage", "hold 1s at 5", "-w", "5"}, "an open loop of its own"},
+    {{URL, "--stage", "hold 1s at 5", "-d", "5"}, "as long as they say"},
+    {{URL, "--stage", "hold 1s at 5", "-m", "idle"}, "belong to --mode talk"},
     {{URL, "-r", "9", "--arrival", "bursty"}, "'bursty'"},
     {{URL, "-d", "0"}, "--duration"},
     {{URL, "-d", "10h"}, "'10h'"},

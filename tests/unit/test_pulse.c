@@ -44,10 +44,12 @@ Test(pulse, collect_sums_threads)
     pulse_add(&p.sent, 3);
     pulse_add(&p.delivered, 2);
     atomic_store(&p.settled, 7);
+    atomic_store(&p.waiting, 5);
     memset(&to, 0, sizeof to);
     pulse_collect(&to, &p);
     pulse_collect(&to, &p);
     cr_assert_eq(to.sent, 6);
     cr_assert_eq(to.delivered, 4);
     cr_assert_eq(to.settled, 14);
+    cr_assert_eq(to.waiting, 10);
 }

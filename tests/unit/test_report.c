@@ -110,15 +110,37 @@ Test(report, format_json_has_every_member)
         "/latency_us/schedule_lag/p99",
         "/latency_us/send_queue/p99_9",
         "/latency_us/seal/p99_99",
+        "/latency_us/socket_queue/p50",
+        "/latency_us/server_network/p99",
         "/latency_us/open/mean",
+        "/latency_us/seal_cost/mean",
+        "/latency_us/open_cost/mean",
+        "/latency_us/turn/max",
         "/latency_us/tls_handshake/max",
         "/latency_us/handshake/count",
         "/latency_us/initiate/p50",
         "/latency_us/respond/p99",
+        "/budget/count",
+        "/budget/unattributed_count",
+        "/budget/response_us",
+        "/budget/schedule_lag_us",
+        "/budget/send_queue_us",
+        "/budget/seal_us",
+        "/budget/socket_queue_us",
+        "/budget/server_network_us",
+        "/budget/open_us",
+        "/budget/unattributed_us",
         "/latency_us/response/curve",
         "/generator/verdict",
         "/generator/reasons",
         "/generator/busy_pct_per_thread/1",
+        "/generator/throttled_ms",
+        "/generator/backlog",
+        "/generator/ceiling_per_s",
+        "/generator/achieved_of_ceiling",
+        "/generator/ceiling_busy_pct",
+        "/generator/ceiling_connections",
+        "/generator/ceiling_reason",
         "/generator/coordinator_busy_pct",
         "/server",
         "/intervals",
@@ -144,6 +166,21 @@ Test(report, format_json_percentiles_need_samples)
     cr_assert_float_eq(yyjson_get_real(at("/latency_us/response/max")), 1000, 0.001);
     cr_assert(yyjson_is_null(at("/latency_us/open/p50")), "no samples, no figure");
     cr_assert(yyjson_is_null(at("/latency_us/open/max")));
+}
+
+Test(report, format_json_budget_adds_up)
+{
+    struct budget_times times = {0, 1000, 3000, 6000, 10000, 15000, 21000};
+
+    budget_add(&out.tally.budget, &times);
+    times.sealed_ns = 0;
+    budget_add(&out.tally.budget, &times);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/budget/response_us")), 21, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/schedule_lag_us")), 1, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/server_network_us")), 2.5, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/budget/unattributed_us")), 6, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/budget/unattributed_count")), 1);
 }
 
 Test(report, format_json_curve_ends_where_samples_do)
@@ -248,6 +285,30 @@ Test(report, format_live_is_the_same_schema)
     cr_assert(yyjson_is_null(at("/latency_us/uncorrected/p50")));
     cr_assert_eq(yyjson_arr_size(at("/intervals")), 1);
     cr_assert_null(yyjson_ptr_get(root, "/exit_code"), "it has not ended");
+}
+
+Test(report, format_json_ceiling)
+{
+    struct ceiling c = {.per_s = 10000, .connections = 4};
+
+    out.tally.delivered = 10000; // in two seconds
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_float_eq(yyjson_get_real(at("/generator/ceiling_per_s")), 10000, 0.001);
+    cr_assert_float_eq(yyjson_get_real(at("/generator/achieved_of_ceiling")), 0.5, 0.001);
+    cr_assert_eq(yyjson_get_uint(at("/generator/ceiling_connections")), 4);
+    cr_assert(yyjson_is_null(at("/generator/ceiling_reason")));
+}
+
+Test(report, format_json_ceiling_limits)
+{
+    struct ceiling c = {.per_s = 5000, .busy_pct = 99, .connections = 4};
+
+    out.tally.delivered = 9500;
+    run_set_ceiling(&out, &c);
+    format();
+    cr_assert_str_eq(yyjson_get_str(at("/generator/verdict")), "limited");
+    cr_assert_eq(yyjson_get_int(at("/exit_code")), EXIT_CODE_LIMITED);
 }
 
 Test(report, format_json_rates_are_of_the_window)

@@ -80,6 +80,23 @@ Test(verdict, judge_busy)
     cr_assert_eq(judge(in, "may carry more"), VERDICT_SUSPECT);
 }
 
+Test(verdict, judge_ceiling)
+{
+    struct verdict_input in = good(false);
+
+    in.achieved_per_s = 79900;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "not measured");
+    in.ceiling_per_s = 100000;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.achieved_per_s = 80000;
+    cr_assert_eq(judge(in, "80 % of what the generator reaches alone (100000/s,"), VERDICT_SUSPECT);
+    in.achieved_per_s = 90000;
+    cr_assert_eq(judge(in, "not busy): the relay may carry more; use more --connections"),
+                 VERDICT_SUSPECT);
+    in.ceiling_busy_pct = 80;
+    cr_assert_eq(judge(in, "use more --threads, processors"), VERDICT_LIMITED);
+}
+
 Test(verdict, judge_stalls)
 {
     struct verdict_input in = good(false);
@@ -101,8 +118,62 @@ Test(verdict, judge_steal)
     cr_assert_eq(judge(in, "hypervisor"), VERDICT_SUSPECT);
 }
 
+Test(verdict, judge_throttling)
+{
+    struct verdict_input in = good(false);
+
+    in.throttled_ns = NS_PER_MS;
+    cr_assert_eq(judge(in, "1.0 ms; raise the container's cpu limit"), VERDICT_SUSPECT);
+    in.throttled_ns = 500 * NS_PER_MS;
+    cr_assert_eq(judge(in, "quota"), VERDICT_LIMITED);
+}
+
+Test(verdict, judge_shared_processors)
+{
+    struct verdict_input in = good(false);
+
+    in.share = (struct machine_share){.shared = 1, .all = 2};
+    in.busy_pct = 90;
+    in.relay_busy_pct = 89;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    in.relay_busy_pct = 90;
+    cr_assert_eq(judge(in, "share 1 of 2 processors and used 180 % of 200 %; --pin them apart"),
+                 VERDICT_SUSPECT);
+    in.share.shared = 0;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "each has its own");
+}
+
+Test(verdict, judge_backlog)
+{
+    struct verdict_input in = good(true);
+    struct backlog b = {.waiting = {10, 100, 200, 300, 400}, .count = 5};
+
+    in.backlog = &b;
+    cr_assert_eq(judge(in, "from 10 to 400"), VERDICT_SUSPECT);
+    b.waiting[3] = 200;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
+    b.waiting[3] = 300;
+    in.open_loop = false;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "a closed loop's backlog is bounded");
+}
+
+Test(verdict, judge_says_what_to_do)
+{
+    struct verdict_input in = good(true);
+
+    in.sockets_exhausted = true;
+    cr_assert_eq(judge(in, "raise ulimit -n"), VERDICT_LIMITED);
+    in = good(true);
+    in.steal_pct = 9;
+    cr_assert_eq(judge(in, "machine of its own"), VERDICT_SUSPECT);
+    in = good(true);
+    in.busiest_pct = 99;
+    cr_assert_eq(judge(in, "use more --threads"), VERDICT_SUSPECT);
+}
+
 Test(verdict, judge_everything_at_once)
 {
+    struct backlog b = {.waiting = {0, 100, 200}, .count = 3};
     struct verdict_input in = {.open_loop = true,
                                .sockets_exhausted = true,
                                .busiest_pct = 100,
@@ -112,9 +183,18 @@ Test(verdict, judge_everything_at_once)
                                .stalls = 9,
                                .stalled_ns = 5 * NS_PER_S,
                                .window_ns = 10 * NS_PER_S,
-                               .steal_pct = 50};
+                               .steal_pct = 50,
+                               .achieved_per_s = 10,
+                               .ceiling_per_s = 10,
+                               .ceiling_busy_pct = 100,
+                               .throttled_ns = NS_PER_S,
+                               .share = {1, 1},
+                               .busy_pct = 100,
+                               .backlog = &b};
 
     verdict_judge(&v, &in);
     cr_assert_eq(v.level, VERDICT_LIMITED);
-    cr_assert_eq(v.reason_count, 6);
+    cr_assert_eq(v.reason_count, 10);
+    for (uint32_t i = 0; i < v.reason_count; i++)
+        cr_assert_lt(strlen(v.reasons[i]), VERDICT_REASON_BYTES - 1, "cut off: %s", v.reasons[i]);
 }

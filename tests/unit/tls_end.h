@@ -7,6 +7,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 // The channel's own source: the test opens channels with given secrets, and watches what is freed.
 static inline void watched_free(void *memory);

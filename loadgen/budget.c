@@ -1,0 +1,119 @@
+// The latency budget: trails of sends and the sums of the parts. Called for every envelope: no
+// clock, no allocation, no search beyond the oldest sends.
+#include "budget.h"
+
+#include <assert.h>
+
+uint32_t budget_trail_depth(uint32_t connections, uint32_t in_flight)
+{
+    size_t each =
+        BUDGET_TRAILS_BYTES / sizeof(struct budget_send) / (connections ? connections : 1);
+    uint32_t depth = 1;
+
+    while (depth < BUDGET_TRAIL_MAX && (in_flight == 0 || depth < in_flight) &&
+           (depth < BUDGET_TRAIL_MIN || 2 * depth <= each))
+        depth *= 2;
+    return depth;
+}
+
+void budget_init_trail(struct budget_trail *t, struct budget_send *sends, uint32_t depth)
+{
+    assert(depth > 0 && depth <= BUDGET_TRAIL_MAX && (depth & (depth - 1)) == 0);
+    *t = (struct budget_trail){.sends = sends, .mask = (uint16_t)(depth - 1), .under_way = -1};
+}
+
+void budget_push_send(struct budget_trail *t, uint16_t count, uint64_t sealed_ns)
+{
+    uint16_t at = (t->head + t->count) & t->mask, number = t->next++;
+
+    t->under_way = -1;
+    if (t->count > t->mask)
+        return;
+    t->sends[at] = (struct budget_send){.number = number, .left = count, .sealed_ns = sealed_ns};
+    t->count++;
+    t->under_way = (int16_t)at;
+}
+
+void budget_complete_send(struct budget_trail *t, uint64_t taken_ns)
+{
+    // Also when it was forgotten meanwhile: its entry is free until the next send is pushed.
+    if (t->under_way >= 0)
+        t->sends[t->under_way].taken_ns = taken_ns;
+    t->under_way = -1;
+}
+
+static void forget_oldest(struct budget_trail *t)
+{
+    t->head = (t->head + 1) & t->mask;
+    t->count--;
+}
+
+void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_times *times)
+{
+    struct budget_send *send;
+
+    times->sealed_ns = times->taken_ns = 0;
+    // Older sends: what of them has not come is late or lost. Numbers wrap.
+    while (t->count > 0 && (int16_t)(number - t->sends[t->head].number) > 0)
+        forget_oldest(t);
+    send = &t->sends[t->head];
+    if (t->count == 0 || send->number != number)
+        return; // late itself, or of a send that was not remembered
+    // A piece received in part before the rest was taken: when the kernel took this one is not
+    // known.
+    if (send->taken_ns != 0) {
+        times->sealed_ns = send->sealed_ns;
+        times->taken_ns = send->taken_ns;
+    }
+    if (--send->left == 0)
+        forget_oldest(t);
+}
+
+void budget_add(struct budget *b, const struct budget_times *times)
+{
+    const struct budget_times *t = times;
+
+    b->count++;
+    b->response_ns += t->opened_ns - t->intended_ns;
+    b->part_ns[BUDGET_schedule_lag] += t->noticed_ns - t->intended_ns;
+    b->part_ns[BUDGET_send_queue] += t->sent_ns - t->noticed_ns;
+    b->part_ns[BUDGET_open] += t->opened_ns - t->received_ns;
+    if (t->sealed_ns == 0) {
+        b->unattributed++;
+        b->part_ns[BUDGET_unattributed] += t->received_ns - t->sent_ns;
+        return;
+    }
+    b->part_ns[BUDGET_seal] += t->sealed_ns - t->sent_ns;
+    b->part_ns[BUDGET_socket_queue] += t->taken_ns - t->sealed_ns;
+    b->part_ns[BUDGET_server_network] += t->received_ns - t->taken_ns;
+}
+
+void budget_merge(struct budget *into, const struct budget *from)
+{
+    into->count += from->count;
+    into->unattributed += from->unattributed;
+    into->response_ns += from->response_ns;
+    for (unsigned i = 0; i < BUDGET_PART_COUNT; i++)
+        into->part_ns[i] += from->part_ns[i];
+}
+
+double budget_mean_ns(const struct budget *b, enum budget_part part)
+{
+    return b->count == 0 ? 0 : (double)b->part_ns[part] / (double)b->count;
+}
+
+double budget_mean_response_ns(const struct budget *b)
+{
+    return b->count == 0 ? 0 : (double)b->response_ns / (double)b->count;
+}
+
+const char *budget_part_name(enum budget_part part)
+{
+    static const char *const names[] = {
+#define X(name) #name,
+        BUDGET_PARTS(X)
+#undef X
+    };
+
+    return names[part];
+}

@@ -1,0 +1,243 @@
+// Results as text: what is taken, what is refused, with which words.
+#include <criterion/criterion.h>
+#include <criterion/new/assert.h>
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "measurement_parse.h"
+
+#define LOAD(mode, more)                                                                           \
+    "{\"schema\":\"sealpost.load/1\",\"run\":{\"config\":{\"mode\":\"" mode "\","                  \
+    "\"connections\":100,\"in_flight\":2,\"payload_bytes\":256,\"durable\":false,"                 \
+    "\"suite\":\"x3dh\",\"auth\":\"ed25519\",\"session\":\"counter\"},\"interrupted\":false,"      \
+    "\"failure\":null},\"env\":{\"cpu\":\"C\",\"cores\":2,\"tls\":\"none\"},"                      \
+    "\"offered\":{\"model\":\"closed\",\"rate_per_s\":null},"                                      \
+    "\"messages\":{\"per_s\":2000},\"handshakes\":{\"per_s\":50},"                                 \
+    "\"latency_us\":{\"response\":{\"p50\":40.5,\"p99\":null}},"                                   \
+    "\"server\":{\"cpu_ns_per_msg\":700,\"rss_bytes_per_conn\":2000}," more "}"
+#define GENERATOR(verdict)                                                                         \
+    "\"generator\":{\"verdict\":\"" verdict "\",\"reasons\":[\"it was\"],"                         \
+    "\"busy_pct_per_thread\":[50,30]}"
+#define OK "\"delivery\":{\"lost\":0}," GENERATOR("ok") ",\"exit_code\":0"
+
+static struct measurement_list list;
+static char reason[MEASUREMENT_PARSE_REASON_BYTES];
+
+static int parse(const char *text)
+{
+    measurement_list_free(&list);
+    reason[0] = '\0';
+    return measurement_parse(&list, text, strlen(text), "f.json", reason);
+}
+
+static void fini(void)
+{
+    measurement_list_free(&list);
+}
+
+TestSuite(measurement_parse, .fini = fini);
+
+Test(measurement_parse, load_result)
+{
+    const struct measurement *m;
+
+    cr_assert(eq(int, parse(LOAD("talk", OK)), 0));
+    cr_assert(eq(sz, list.count, 1));
+    m = &list.items[0];
+    cr_expect(eq(str, (char *)m->name, "talk/conns=100/in_flight=2/payload=256"));
+    cr_expect(eq(str, (char *)m->source, "f.json"));
+    cr_expect(eq(str, (char *)m->settings[SETTING_durable], "false"));
+    cr_expect(eq(str, (char *)m->settings[SETTING_rate_per_s], ""));
+    cr_expect(m->values[METRIC_throughput] == 2000);
+    cr_expect(m->values[METRIC_response_p50] == 40.5);
+    cr_expect(isnan(m->values[METRIC_response_p99]));
+    cr_expect(m->values[METRIC_server_cpu] == 700);
+    cr_expect(m->values[METRIC_generator_cpu] == 0.8 * 1e9 / 2000);
+    cr_expect(isnan(m->values[METRIC_bytes_per_conn]), "memory under load is not compared");
+    cr_expect(isnan(m->values[METRIC_ratio_to_raw]));
+    cr_expect(m->trust == MEASUREMENT_SOUND);
+}
+
+Test(measurement_parse, load_result_of_other_modes)
+{
+    cr_assert(eq(int, parse(LOAD("idle", OK)), 0));
+    cr_expect(eq(str, list.items[0].name, "idle/conns=100"));
+    cr_expect(list.items[0].values[METRIC_bytes_per_conn] == 2000);
+    cr_assert(eq(int, parse(LOAD("handshake", OK)), 0));
+    cr_expect(eq(str, list.items[0].name, "handshake/conns=100"));
+    cr_expect(list.items[0].values[METRIC_generator_cpu] == 0.8 * 1e9 / 50);
+}
+
+Test(measurement_parse, array_lines_and_space)
+{
+    cr_assert(eq(int, parse("[" LOAD("talk", OK) ",\n" LOAD("talk", OK) "]\n"), 0));
+    cr_expect(eq(sz, list.count, 2));
+    cr_assert(eq(int, parse(" " LOAD("talk", OK) "\r\n" LOAD("idle", OK) "\n\n"), 0));
+    cr_expect(eq(sz, list.count, 2));
+}
+
+Test(measurement_parse, trust)
+{
+    static const struct {
+        const char *text;
+        enum measurement_trust trust;
+        const char *reason;
+    } cases[] = {
+        {LOAD("talk", GENERATOR("suspect")), MEASUREMENT_SUSPECT, "it was"},
+        {LOAD("talk", GENERATOR("limited")), MEASUREMENT_LIMITED, "it was"},
+        {LOAD("talk", "\"exit_code\":112"), MEASUREMENT_LIMITED, "the result does not say why"},
+        {LOAD("talk", "\"exit_code\":105"), MEASUREMENT_BROKEN, "the run failed"},
+        {LOAD("talk", "\"exit_code\":113"), MEASUREMENT_BROKEN, "the run failed"},
+        {LOAD("talk", "\"exit_code\":1"), MEASUREMENT_BROKEN, "the run failed"},
+        {LOAD("talk", "\"exit_code\":99"), MEASUREMENT_SOUND, ""},
+        {LOAD("talk", "\"exit_code\":111"), MEASUREMENT_FAULTY, "delivery failed"},
+        {LOAD("talk", "\"exit_code\":111,\"delivery\":{\"disconnected\":4}"), MEASUREMENT_FAULTY,
+         "4 disconnected"},
+        // A loss is a loss, whatever else is said of the run.
+        {LOAD("talk", GENERATOR("limited") ",\"delivery\":{\"lost\":3,\"duplicate\":1}"),
+         MEASUREMENT_FAULTY, "3 lost, 1 duplicate"},
+        // An open loop is refused some; that is load.
+        {LOAD("talk", "\"exit_code\":0,\"delivery\":{\"refused\":4}"), MEASUREMENT_SOUND, ""},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        cr_assert(eq(int, parse(cases[i].text), 0), "%zu: %s", i, reason);
+        cr_expect(eq(int, (int)list.items[0].trust, (int)cases[i].trust), "%zu", i);
+        cr_expect(eq(str, list.items[0].reason, (char *)cases[i].reason), "%zu", i);
+    }
+}
+
+Test(measurement_parse, interrupted_and_failed)
+{
+    cr_assert(eq(int,
+                 parse("{\"schema\":\"sealpost.load/1\",\"run\":{\"config\":{\"mode\":\"talk\"},"
+                       "\"interrupted\":true}}"),
+                 0));
+    cr_expect(list.items[0].trust == MEASUREMENT_BROKEN);
+    cr_assert(eq(int,
+                 parse("{\"schema\":\"sealpost.load/1\",\"run\":{\"config\":{\"mode\":\"talk\"},"
+                       "\"failure\":\"the relay left\"}}"),
+                 0));
+    cr_expect(eq(str, list.items[0].reason, "the relay left"));
+}
+
+Test(measurement_parse, thresholds)
+{
+    const struct measurement *m;
+
+    cr_assert(eq(int,
+                 parse(LOAD("talk", "\"thresholds\":["
+                                    "{\"threshold\":\"response:p(99)<20ms\",\"value\":12.5,"
+                                    "\"passed\":true},"
+                                    "{\"threshold\":\"rate:value>=10\",\"passed\":false}]")),
+                 0));
+    m = &list.items[0];
+    cr_assert(eq(u32, m->threshold_count, 2));
+    cr_expect(eq(str, (char *)m->thresholds[0].name, "response:p(99)<20ms"));
+    cr_expect(eq(str, (char *)m->thresholds[0].value, "12.5"));
+    cr_expect(m->thresholds[0].passed && !m->thresholds[1].passed);
+    cr_expect(eq(int, parse(LOAD("talk", "\"thresholds\":[{}]")), -EBADMSG));
+    cr_expect(eq(str, reason, "f.json: a threshold without its text or outcome"));
+}
+
+#define BENCH_ROW(more)                                                                            \
+    "{\"pattern\":\"sparse\",\"server\":\"relay-ws\",\"connections\":1000,\"in_flight\":1,"        \
+    "\"payload_bytes\":256,\"per_s\":1000,\"ratio_to_raw\":0.5,\"cpu_ratio_to_raw\":1.5,"          \
+    "\"client_busy_pct\":90,\"cpu_ns_per_msg\":150,\"latency_us\":{\"p50\":7}" more "}"
+
+Test(measurement_parse, bench_rows)
+{
+    const struct measurement *m;
+
+    cr_assert(
+        eq(int,
+           parse("{\"env\":{\"cpu\":\"C\",\"cpu_id\":\"A 25/17\",\"commit\":\"abc\"},"
+                 "\"rows\":[" BENCH_ROW(
+                     "") ",{\"pattern\":\"sparse\",\"server\":\"raw\"}],"
+                         "\"idle\":[{\"server\":\"relay-ws\",\"marginal_bytes_per_conn\":685}]}"),
+           0));
+    cr_assert(eq(sz, list.count, 3));
+    m = &list.items[0];
+    cr_expect(eq(str, (char *)m->name, "sparse/relay-ws"));
+    cr_expect(eq(str, (char *)m->commit, "abc"));
+    cr_expect(eq(str, (char *)m->settings[SETTING_cpu_id], "A 25/17"));
+    cr_expect(m->values[METRIC_throughput] == 1000 && m->values[METRIC_response_p50] == 7);
+    cr_expect(m->values[METRIC_ratio_to_raw] == 0.5 && m->values[METRIC_cpu_ratio_to_raw] == 1.5);
+    cr_expect(m->values[METRIC_generator_cpu] == 0.9e6);
+    cr_expect(m->is_yardstick == false && list.items[1].is_yardstick);
+    cr_expect(eq(str, list.items[2].name, "idle/relay-ws"));
+    cr_expect(list.items[2].values[METRIC_bytes_per_conn] == 685);
+}
+
+Test(measurement_parse, bench_samples_are_repeats)
+{
+    cr_assert(eq(int,
+                 parse("[" BENCH_ROW(",\"samples\":[{\"per_s\":1},{\"per_s\":2,"
+                                     "\"latency_us\":{\"p50\":5}}]") "]"),
+                 0));
+    cr_assert(eq(sz, list.count, 2));
+    cr_expect(list.items[1].values[METRIC_throughput] == 2);
+    cr_expect(list.items[1].values[METRIC_response_p50] == 5);
+    cr_expect(isnan(list.items[0].values[METRIC_response_p50]));
+    cr_expect(isnan(list.items[0].values[METRIC_ratio_to_raw]), "the row's medians are no sample");
+}
+
+Test(measurement_parse, bench_faults)
+{
+    cr_assert(eq(int, parse(BENCH_ROW(",\"delivery\":{\"lost\":1,\"refused\":2}")), 0));
+    cr_expect(list.items[0].trust == MEASUREMENT_FAULTY);
+    cr_expect(eq(str, list.items[0].reason, "1 lost, 2 refused"));
+}
+
+Test(measurement_parse, refusals)
+{
+    static const char *const cases[][2] = {
+        {"", "f.json: the file is empty"},
+        {" \n", "f.json: the file is empty"},
+        {"{", "f.json: not JSON: unexpected end of data at byte 1"},
+        {"{}", "f.json: not a result of sealpost-load or of sealpost-bench run"},
+        {"7", "f.json: not a result of sealpost-load or of sealpost-bench run"},
+        {"[[]]", "f.json: not a result of sealpost-load or of sealpost-bench run"},
+        {"{\"schema\":\"sealpost.load/2\"}",
+         "f.json: a result of schema sealpost.load/2; this program reads sealpost.load/1"},
+        {"{\"schema\":\"sealpost.load/1\"}", "f.json: a result without run.config.mode"},
+        {"{\"rows\":[{\"server\":\"raw\"}]}", "f.json: a row without its pattern"},
+        {"{\"rows\":[{\"pattern\":\"sparse\"}]}", "f.json: a row without its server"},
+        {LOAD("talk", OK) " x", NULL},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        cr_expect(eq(int, parse(cases[i][0]), -EBADMSG), "%zu", i);
+        if (cases[i][1])
+            cr_expect(eq(str, reason, (char *)cases[i][1]), "%zu", i);
+    }
+}
+
+// Figures no ratio can be made of are absent, not zero.
+Test(measurement_parse, figures_of_nothing)
+{
+    cr_assert(eq(int,
+                 parse("{\"pattern\":\"p\",\"server\":\"s\",\"per_s\":0,\"cpu_ns_per_msg\":-1,"
+                       "\"ratio_to_raw\":\"x\"}"),
+                 0));
+    cr_expect(isnan(list.items[0].values[METRIC_throughput]));
+    cr_expect(isnan(list.items[0].values[METRIC_server_cpu]));
+    cr_expect(isnan(list.items[0].values[METRIC_ratio_to_raw]));
+}
+
+Test(measurement_parse, too_many)
+{
+    size_t one = strlen("{\"pattern\":\"p\",\"server\":\"s\"}\n");
+    char *text = malloc(one * (MEASUREMENT_LIST_MAX + 1) + 3), *at = text;
+
+    *at++ = '[';
+    for (unsigned i = 0; i <= MEASUREMENT_LIST_MAX; i++)
+        at += sprintf(at, "%s{\"pattern\":\"p\",\"server\":\"s\"}", i > 0 ? "," : "");
+    strcpy(at, "]");
+    cr_expect(eq(int, parse(text), -E2BIG));
+    cr_expect(eq(str, reason, "f.json: more than 8192 results at once"));
+    free(text);
+}
