@@ -68,12 +68,12 @@ function head(result, capacity) {
   const config = (result && result.run && result.run.config) || {};
   const modes = { talk: "envelopes", handshake: "handshakes", idle: "idle connections" };
   const title = result ? `${is_number(config.connections) ? `${count(config.connections)} ${config.mode === "idle" ? "" : "users, "}` : ""}${modes[config.mode] || config.mode || "load"}` : "Capacity";
-  const run = (result && result.run) || {};
+  const run = (result || capacity || {}).run || {};
   const started = run.started ? new Date(run.started) : null;
   const when = started && !Number.isNaN(started.getTime()) ? `${run.started.replace("T", " ").replace("Z", " UTC")}` : null;
   const model = result && result.offered ? { closed: "closed loop", idle: "" }[result.offered.model] ?? result.offered.model : "";
   document.title = `${title} · Sealpost load report`;
-  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : null,
+  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
     result ? chips(result) : null, result && result.live ? progress(result.live) : null,
     run.failure ? el("div", { class: "banner bad", id: "failure" }, el("strong", {}, "The run failed."), run.failure) : null,
     result && result.aborted_by ? el("div", { class: "banner bad" }, el("strong", {}, "Ended early by an objective."), result.aborted_by) : null,
@@ -85,13 +85,14 @@ function body(result, capacity) {
   if (result) {
     const pair = [percentile_curve(result), side_by_side(result)].filter(Boolean);
     const trust = [delivery_ledger(result), [generator_part(result), server_part(result)].filter(Boolean)].filter((node) => node !== null);
-    parts.push(list_part("thresholds", "Objectives", "What the run had to hold.", result.thresholds), latency_over_time(result), throughput_over_time(result),
+    parts.push(thresholds_part(result), latency_over_time(result), throughput_over_time(result),
       pair.length === 2 ? el("div", { class: "pair" }, pair) : pair, latency_budget(result),
       trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(),
-      list_part("stages", "Stages", "Each stage of the load by itself.", result.stages), list_part("groups", "Groups", "Each kind of user by itself.", result.groups));
+      measured_part("stages", "Stages", "Each stage of the load by itself.", result.stages), measured_part("groups", "Groups", "Each kind of user by itself.", result.groups));
   }
   if (capacity) parts.push(capacity_search(capacity), capacity_sweep(capacity), capacity_plan(capacity));
   if (result) parts.push(all_latencies(result), environment_part(result));
+  else if (capacity) parts.push(environment_part(capacity));
   return parts.flat().filter(Boolean);
 }
 

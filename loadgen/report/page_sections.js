@@ -14,7 +14,7 @@ function time_axis(result) {
 }
 
 function stage_edges(result) {
-  return (result.stages || []).filter((s) => is_number(s.at_s) && s.at_s > 0).map((s) => ({ x: s.at_s, name: s.name || "" }));
+  return (result.stages || []).filter((s) => is_number(s.at_s)).map((s) => ({ x: s.at_s, name: s.name || "" }));
 }
 
 function what_is_counted(result) {
@@ -68,7 +68,7 @@ function processor_over_time(result) {
   const list = result.intervals || [];
   if (list.filter((i) => is_number(i.server_busy_pct)).length < 2) return null;
   return line_chart({
-    key: "cpu-time", height: 220, x: time_axis(result), y: { name: "share of one processor", format: percent, log: false, at_least: 100 },
+    key: "cpu-time", height: 220, x: time_axis(result), y: { name: "share of one processor", format: (v) => `${short_figure(v)}\u00a0%`, tip: percent, log: false, at_least: 100 },
     label: "Line chart of processor time over time, of the relay and of the generator’s threads. The throughput table has the figures.",
     series: [{ name: "relay", color: "var(--c5)", points: list.map((i) => [middle(i), i.server_busy_pct]) },
       { name: "generator, mean of its threads", color: "var(--c7)", dash: "5 4", points: list.map((i) => [middle(i), i.generator_busy_pct]) }],
@@ -207,8 +207,21 @@ function server_part(result) {
   return part("server", "Server cost", "Of the relay’s process, all threads and the kernel’s work for them included.", facts(Object.entries(s).filter(([, value]) => value !== null)), processor_over_time(result));
 }
 
-function list_part(id, title, about, list) {
-  return Array.isArray(list) && list.length > 0 ? part(id, title, about, records(list)) : null;
+function measured_part(id, title, about, list) {
+  return Array.isArray(list) && list.length > 0 ? part(id, title, about, measured(list)) : null;
+}
+
+function thresholds_part(result) {
+  const list = result.thresholds || [];
+  // While a run goes on they are not judged yet.
+  if (list.length === 0 || result.live) return null;
+  const measure = (t, value) => !is_number(value) ? el("span", { class: "few" }, "not known") : t.unit === "us" ? latency(value) : t.unit ? `${figure(value)} ${t.unit}` : figure(value);
+  const rows = list.map((t) => {
+    const row = [el("code", {}, t.text || ""), measure(t, t.limit), measure(t, t.value), value_of("ok", t.ok), t.reason || ""];
+    if (t.ok === false) row.mark = "fault";
+    return row;
+  });
+  return part("thresholds", "Objectives", "What the run had to hold.", table([{ name: "Objective" }, { name: "Limit" }, { name: "Measured" }, { name: "Met" }, { name: "", text: true }], rows, { label: "Objectives" }));
 }
 
 function all_latencies(result) {

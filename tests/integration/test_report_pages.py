@@ -211,6 +211,29 @@ CAPACITY = {
 }
 
 
+def test_wrong_documents(tmp_path):
+    def make(*files):
+        out = subprocess.run([binary("loadgen/sealpost-load"), "report", *files],
+                             capture_output=True, text=True, timeout=PATIENCE_S)
+        return out.returncode, out.stderr
+
+    good, page = tmp_path / "good.json", tmp_path / "page.html"
+    good.write_text(json.dumps(CAPACITY))
+    for content, words in [("{", "unexpected"), ("[]", "schema is missing"),
+                           ('{"schema": "sealpost.load/9"}', "does not know")]:
+        bad = tmp_path / "bad.json"
+        bad.write_text(content)
+        code, error = make(bad, "-o", page)
+        assert code == 104 and str(bad) in error and words in error
+    assert make(tmp_path / "none.json", "-o", page)[0] == 104
+    assert "second one of its kind" in make(good, good, "-o", page)[1]
+    assert "with -o" in make(good)[1] and "result is missing" in make("-o", page)[1]
+    assert "is too much" in make(good, good, good, "-o", page)[1]
+    assert not page.exists()
+    code, error = make(good, "-o", "/dev/full")
+    assert code == 1 and "No space left" in error
+
+
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with a run"])
 async def test_capacity(browser, measured, tmp_path, alone):
     file = make_page(tmp_path, *([] if alone else [measured[0]]), CAPACITY)
@@ -238,24 +261,53 @@ async def test_members_of_other_parts(browser, measured, tmp_path):
     document["budget"] = {"count": 10, "response_us": 100.0, "schedule_lag_us": 10.0,
                           "send_queue_us": 5.0, "seal_us": 5.0, "socket_queue_us": 10.0,
                           "server_network_us": 65.0, "open_us": 5.0, "unattributed_us": 0.0}
-    document["stages"] = [{"name": "ramp", "count": 100, "response": {"p50": 210.0, "p99": None}},
-                          {"name": "hold", "count": 900, "response": {"p50": 220.0, "p99": 1900}}]
-    document["groups"] = [{"name": "chat", "sent": 1000}]
+    document["stages"] = [
+        {"name": "calm", "kind": "hold", "at_s": 0.0, "length_s": 1.0, "from_per_s": 1000.0,
+         "to_per_s": 1000.0, "burst": None, "offered": 1000, "not_sent": 0,
+         "latency_us": {"response": {"count": 1000, "p50": 210.0, "p99": None, "max": 900.0}}},
+        {"name": "climb", "kind": "ramp", "at_s": 1.0, "length_s": 2.0, "from_per_s": 1000.0,
+         "to_per_s": 4000.0, "burst": None, "offered": 5000, "not_sent": 3,
+         "latency_us": {"response": {"count": 4997, "p50": 220.0, "p99": 1900.0, "max": 2000.0}}}]
+    document["groups"] = [{"name": "chat", "behaviour": "pairs", "users": 20, "sent": 1000,
+                           "storms": 0, "lost": 0, "latency_us": {
+                               "response": {"count": 10, "p50": 5.0, "p99": None, "max": 9.0},
+                               "drain": {"count": 0, "p50": None, "p99": None, "max": None}}}]
     document["thresholds"] = [
-        {"text": "response:p(99)<20ms", "value": 21.5, "unit": "ms", "ok": False, "reason": "r"},
-        {"text": "lost:count==0", "value": 0, "unit": "", "ok": True, "reason": None}]
+        {"text": "response:p(99)<20ms", "metric": "response", "limit": 20000.0, "value": 21500.0,
+         "unit": "us", "ok": False, "reason": "response is 21.5 ms"},
+        {"text": "lost:count==0", "metric": "lost", "limit": 0.0, "value": 0.0, "unit": "",
+         "ok": True, "reason": None}]
+    document["aborted_by"] = "response:p(99)<20ms"
     document["exit_code"] = 99
     file = make_page(tmp_path, document)
     async with browser.page() as page:
         await page.open(f"file://{file}")
+        await page.until("document.querySelectorAll('figure svg path').length >= 4")
         budget = await page.table("#budget")
         assert [row[2] for row in budget[1:]] == ["10.0 %", "5.0 %", "5.0 %", "10.0 %", "65.0 %",
                                                   "5.0 %", "100 %"]
-        stages = await page.text("#stages")
-        assert "ramp" in stages and "1.90 ms" in stages and "too few samples" in stages
-        assert "chat" in await page.text("#groups")
-        assert "1 of 2 objectives missed" in await page.text("#head")
-        assert "response:p(99)<20ms" in await page.text("#thresholds")
+        assert await page.table("#stages") == [
+            ["Name", "Kind", "At", "Length", "From", "To", "Offered", "Not sent", "Response, p50",
+             "Response, p99", "Response, longest"],
+            ["calm", "hold", "0 s", "1.00 s", "1,000/s", "1,000/s", "1,000", "0", "210 µs",
+             "too few samples", "900 µs"],
+            ["climb", "ramp", "1.00 s", "2.00 s", "1,000/s", "4,000/s", "5,000", "3", "220 µs",
+             "1.90 ms", "2.00 ms"]]
+        edges = await page.run("[...document.querySelectorAll('#latency-time .edge-name')]"
+                               ".map((name) => name.textContent)")
+        assert edges == ["calm", "climb"]
+        # What is zero everywhere is left out, but for what was lost.
+        assert await page.table("#groups") == [
+            ["Name", "Behaviour", "Users", "Sent", "Lost", "Response, p50", "Response, p99",
+             "Response, longest"],
+            ["chat", "pairs", "20", "1,000", "0", "5.00 µs", "too few samples", "9.00 µs"]]
+        assert await page.table("#thresholds") == [
+            ["Objective", "Limit", "Measured", "Met", ""],
+            ["response:p(99)<20ms", "20.0 ms", "21.5 ms", "✗ no", "response is 21.5 ms"],
+            ["lost:count==0", "0", "0", "✓ yes", ""]]
+        head = await page.text("#head")
+        assert "1 of 2 objectives missed" in head and "an objective was missed" in head
+        assert "Ended early by an objective." in head
         assert page.errors == []
 
 
