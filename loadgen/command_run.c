@@ -92,11 +92,33 @@ static bool check_record(const struct options *o)
     return f || !o->record_file;
 }
 
+// How many of the files are standard output.
+static unsigned count_stdout(const struct options *o)
+{
+    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
+                                 o->outputs.csv_file, o->outputs.hlog_file};
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        count += files[i] && strcmp(files[i], "-") == 0;
+    return count;
+}
+
+static bool check_files(const struct options *o)
+{
+    bool ok = count_stdout(o) <= 1;
+
+    if (!ok)
+        fputs("sealpost-load: only one of the files can be standard output (-)\n", stderr);
+    return ok;
+}
+
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
+    if (!check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o) ||
+        !check_files(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -147,14 +169,7 @@ static bool write_files(const struct outcome *out, const char *line, int argc, c
 // What goes to standard output leaves no place there for the table.
 static FILE *table_stream(const struct outcome *out)
 {
-    const struct options *o = out->options;
-    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
-                                 o->outputs.csv_file, o->outputs.hlog_file};
-    bool taken = false;
-
-    for (unsigned i = 0; i < COUNT_OF(files); i++)
-        taken |= files[i] && strcmp(files[i], "-") == 0;
-    return !out->has_begun || taken ? stderr : stdout;
+    return !out->has_begun || count_stdout(out->options) > 0 ? stderr : stdout;
 }
 
 static enum exit_code load(const struct options *o, const struct target *t, int argc, char **argv)

@@ -95,7 +95,7 @@ const NAMES = {
   seal_cost: "Sealing, CPU", open_cost: "Opening, CPU", turn: "Loop turn",
   initiate: "Initiator’s side", respond: "Responder’s side", auth_fail: "Not opened (forged or damaged)",
   gaps: "Gaps", cpu: "Processor", cpu_id: "Its family and model", tls: "TLS", url: "Relay", ok: "Met", slo: "Objective",
-  in_flight: "In flight for each connection", payload_bytes: "Payload", idle_anonymous: "Without log-in",
+  in_flight: "In flight for each connection", payload_bytes: "Payload", payload: "Payload sizes", idle_anonymous: "Without log-in",
   cpu_ns: "Processor time", cpu_ns_per_msg: "For each envelope", cpu_ns_per_handshake: "For each handshake", busy_pct: "Of one processor",
   rss_bytes_per_idle_conn: "Memory of an idle connection",
   rss_before_bytes: "Memory before the run", rss_bytes: "Memory at the window’s end", rss_bytes_per_conn: "Memory for each connection",

@@ -161,6 +161,25 @@ def test_port_taken(relay, page_of, tmp_path):
     assert out.returncode == 104 and "--web cannot listen there: Address already in use" in out.stderr
 
 
+def test_without_descriptors(relay, tmp_path):
+    """Connections that cannot be accepted wait; the run goes on and ends as it should."""
+    log = tmp_path / "log.txt"
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            ["prlimit", "--nofile=24:24", binary("loadgen/sealpost-load"), relay.url(), "-c", "2",
+             "-d", "4", "--warmup", "0", "--web", "0", "-q"], stderr=file)
+    found = eventually(lambda: re.search(r"live at http://127\.0\.0\.1:(\d+)/", log.read_text()),
+                       what="the page's address")
+    address = "127.0.0.1", int(found[1])
+    with contextlib.ExitStack() as held:
+        streams = [held.enter_context(connect(address)) for _ in range(CLIENTS_MAX)]
+        for stream in streams:
+            stream.sendall(request("/events"))
+        held.enter_context(connect(address))
+    assert ask(address)[0] == 200
+    assert process.wait(PATIENCE_S) in (0, 112), log.read_text()
+
+
 def test_clients_that_never_read_do_not_delay_the_end(relay, load):  # noqa: F811
     run, address = start(load, relay, "-d", "2", "--drain", "100ms")
     with contextlib.ExitStack() as held:

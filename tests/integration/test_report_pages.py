@@ -211,6 +211,19 @@ CAPACITY = {
 }
 
 
+def test_page_on_standard_output(relay, tmp_path):
+    command = [binary("loadgen/sealpost-load"), relay.url(), "-c", "2", "-d", "300ms", "--warmup",
+               "0", "--progress", "0", "--html", "-"]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert out.stdout.startswith("<!doctype html>") and out.stdout.endswith("</html>\n")
+    assert "envelopes" in out.stderr  # the table makes room
+    out = subprocess.run([*command, "-o", "-"], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 104 and "only one of the files" in out.stderr
+    out = subprocess.run([*command[:-1], tmp_path / "no" / "page"], capture_output=True, text=True,
+                         timeout=60)
+    assert out.returncode == 1 and "No such file" in out.stderr
+
+
 def test_wrong_documents(tmp_path):
     def make(*files):
         out = subprocess.run([binary("loadgen/sealpost-load"), "report", *files],
