@@ -10,7 +10,11 @@ function tile(id, name, [number, unit], words) {
 
 const few_or_parts = (us) => is_number(us) ? latency_parts(us) : [too_few(), ""];
 
+// A run that never began has no figures, and zeros would look like some.
+const has_measured = (result) => Boolean(result.live) || !(result.run && result.run.duration_s === 0);
+
 function tiles(result) {
+  if (!has_measured(result)) return null;
   const what = what_is_counted(result);
   const idle = result.run && result.run.config && result.run.config.mode === "idle";
   const rates = result[what === "handshakes" ? "handshakes" : "messages"] || {};
@@ -21,7 +25,7 @@ function tiles(result) {
   if (idle) list.push(tile("tile-connections", "Connections held", [count((result.connections || {}).connected || 0), ""], `of ${count((result.connections || {}).wanted || 0)}`));
   else if (is_number(rates.per_s)) list.push(tile("tile-rate", "Throughput", [figure(rates.per_s), "/s"], `${count(rates.count)} ${what}${is_number(offered.rate_per_s) ? `, offered ${figure(offered.rate_per_s)}/s` : ""}`));
   if (h.count > 0) {
-    list.push(tile("tile-p50", "Response, p50", few_or_parts(h.p50), "half were faster"), tile("tile-p99", "p99", few_or_parts(h.p99), "one in a hundred was slower"),
+    list.push(tile("tile-p50", what === "handshakes" ? "Handshake, p50" : "Response, p50", few_or_parts(h.p50), "half were faster"), tile("tile-p99", "p99", few_or_parts(h.p99), "one in a hundred was slower"),
       tile("tile-p99_9", "p99.9", few_or_parts(h.p99_9), is_number(h.max) ? `longest ${latency(h.max)}` : null));
   }
   if (d.expected > 0) list.push(tile("tile-delivery", result.live ? "In flight" : "Lost", [count(result.live ? result.live.in_flight : d.lost), ""], `${count(d.received)} of ${count(d.expected)} arrived`));
@@ -41,7 +45,7 @@ function chips(result) {
     const [tone, words] = EXITS[result.exit_code] || ["warn", "ended"];
     chip(tone, `${words} · exit code ${result.exit_code}`);
   }
-  if (result.generator) chip((VERDICTS[result.generator.verdict] || ["warn"])[0], `generator ${result.generator.verdict}`);
+  if (result.generator && has_measured(result)) chip((VERDICTS[result.generator.verdict] || ["warn"])[0], `generator ${result.generator.verdict}`);
   const thresholds = (result.thresholds || []).filter((t) => typeof t.ok === "boolean");
   if (thresholds.length > 0 && !result.live) {
     const missed = thresholds.filter((t) => !t.ok).length;
@@ -84,7 +88,7 @@ function body(result, capacity) {
   const parts = [];
   if (result) {
     const pair = [percentile_curve(result), side_by_side(result)].filter(Boolean);
-    const trust = [delivery_ledger(result), [generator_part(result), server_part(result)].filter(Boolean)].filter((node) => node !== null);
+    const trust = [delivery_ledger(result), [has_measured(result) ? generator_part(result) : null, server_part(result)].filter(Boolean)].filter((node) => node !== null);
     parts.push(thresholds_part(result), latency_over_time(result), throughput_over_time(result),
       pair.length === 2 ? el("div", { class: "pair" }, pair) : pair, latency_budget(result),
       trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(),

@@ -246,6 +246,6 @@ function environment_part(result) {
     el("div", { class: "pair", style: { margin: "0" } },
       el("div", {}, el("h3", {}, "Machine"), facts(Object.entries(env).filter(([key]) => key !== "shortcuts")), facts([["shortcuts", shortcuts.length > 0 ? shortcuts.join("; ") : "none: real keys, real nonces, real masks"]])),
       el("div", {}, el("h3", {}, "Run"), facts(Object.entries(run).filter(([key, value]) => key !== "config" && key !== "argv" && value !== null)))),
-    run.config ? [el("h3", {}, "Settings"), facts(Object.entries(run.config).filter(([, value]) => value !== null))] : null,
+    run.config ? [el("h3", {}, "Settings"), el("div", { class: "wide" }, facts(Object.entries(run.config).filter(([, value]) => value !== null)))] : null,
     run.argv ? [el("h3", {}, "Command"), el("pre", {}, run.argv.map(quoted).join(" "))] : null);
 }

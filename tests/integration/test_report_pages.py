@@ -211,6 +211,38 @@ CAPACITY = {
 }
 
 
+async def test_run_that_did_not_begin(browser, tmp_path):
+    file = tmp_path / "page.html"
+    out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", "-c", "2", "-q",
+                          "--html", file], capture_output=True, timeout=PATIENCE_S)
+    assert out.returncode == 113
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        assert "Connection refused" in await page.text("#failure")
+        assert "exit code 113" in await page.text("#head")
+        # No zeros that look measured.
+        assert not await page.run("!!document.querySelector('.tile, #generator, #delivery')")
+        assert page.errors == []
+
+
+@pytest.mark.parametrize("mode", ["handshake", "idle"])
+async def test_other_modes(browser, relay, tmp_path, mode):
+    file = tmp_path / "page.html"
+    subprocess.run([binary("loadgen/sealpost-load"), relay.url(), "-m", mode, "-c", "10", "-d",
+                    "1", "--warmup", "0", "-q", "--server-pid", str(relay.process.pid), "--html",
+                    file], check=True, timeout=60)
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        head = await page.text("#head")
+        if mode == "idle":
+            assert "10 idle connections" in head and "Relay memory" in head
+            assert not await page.run("!!document.querySelector('#throughput-time, #budget')")
+        else:
+            assert "10 users, handshakes" in head and "Handshake, p50" in head
+            assert (await page.table("#compare"))[0] == ["", "Handshake"]
+        assert page.errors == []
+
+
 def test_page_on_standard_output(relay, tmp_path):
     command = [binary("loadgen/sealpost-load"), relay.url(), "-c", "2", "-d", "300ms", "--warmup",
                "0", "--progress", "0", "--html", "-"]
