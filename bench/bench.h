@@ -25,5 +25,6 @@ int bench_x25519_main(int argc, char **argv);
 int bench_ed25519_main(int argc, char **argv);
 int bench_hkdf_main(int argc, char **argv);
 int bench_handshake_main(int argc, char **argv);
+int bench_session_main(int argc, char **argv);
 
 #endif

@@ -30,6 +30,7 @@ static const struct subcommand subcommands[] = {
     {"hkdf", "sealpost-bench hkdf", "HKDF-SHA-256 beside OpenSSL and libsodium", bench_hkdf_main},
     {"handshake", "sealpost-bench handshake", "X3DH and PQXDH beside OpenSSL and libsodium",
      bench_handshake_main},
+    {"session", "sealpost-bench session", "session messages beside OpenSSL", bench_session_main},
 };
 
 static void print_usage(FILE *out)

@@ -70,15 +70,34 @@ static inline void sp_put_u64(uint8_t out[8], uint64_t value)
     __builtin_memcpy(out, &swapped, sizeof(swapped));
 }
 
+static inline uint64_t sp_get_u64(const uint8_t in[8])
+{
+    uint64_t swapped;
+    __builtin_memcpy(&swapped, in, sizeof(swapped));
+    return __builtin_bswap64(swapped);
+}
+
 // nonce = 4 zero bytes ‖ counter (u64, big-endian). Source: docs/PROTOCOL.md section 6.
-void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter);
+static inline void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter)
+{
+    __builtin_memset(nonce, 0, 4);
+    sp_put_u64(nonce + 4, counter);
+}
 
 // Associated data of a message. Source: docs/PROTOCOL.md section 6.
-void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
-                  const uint8_t recipient[SP_MAILBOX_BYTES], enum sp_kind kind, uint64_t counter);
+static inline void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
+                                const uint8_t recipient[SP_MAILBOX_BYTES], enum sp_kind kind,
+                                uint64_t counter)
+{
+    __builtin_memcpy(ad, sender, SP_MAILBOX_BYTES);
+    __builtin_memcpy(ad + SP_MAILBOX_BYTES, recipient, SP_MAILBOX_BYTES);
+    ad[2 * SP_MAILBOX_BYTES] = (uint8_t)kind;
+    sp_put_u64(ad + 2 * SP_MAILBOX_BYTES + 1, counter);
+}
 
 // A message on its way through its session, of either kind and mode: counter, key and associated
-// data are found, sealed or opened, and accounted for. Framing is the caller's.
+// data are found, sealed or opened, and accounted for. Framing is the caller's. Session messages in
+// counter mode, which are nearly all there are, take a shorter way (session_message.c).
 struct sp_message_job {
     struct sp_session *session;
     struct sp_receiving *receiving; // open: the epoch, or NULL for the session's own
@@ -99,10 +118,22 @@ void sp_message_seal_batch(struct sp_message_job *jobs, size_t count);
 // session changes only for what opened.
 void sp_message_open_batch(struct sp_message_job *jobs, size_t count);
 
-// The replay window (counter mode): is this counter still acceptable?
-SP_MUST_CHECK bool sp_window_accepts(const struct sp_receiving *r, uint64_t counter);
-// Mark an acceptable counter, after its message opened.
-void sp_window_mark(struct sp_receiving *r, uint64_t counter);
+// The counter of the next message, which is spent from here on, whatever becomes of the message.
+// Errors: SP_SESSION_EXHAUSTED, -EINVAL (an initial message, counter 0 is used already); the
+// session is then as it was.
+SP_MUST_CHECK int sp_sending_take_counter(struct sp_session *s, enum sp_kind kind,
+                                          uint64_t *counter);
+
+// The direction as the responder began it under this id. Allocates. Errors: -EIO, -ENOMEM; there is
+// then no key in it. Secrets: the caller wipes it.
+SP_MUST_CHECK int sp_receiving_derive_answer(struct sp_receiving *out, const struct sp_session *s,
+                                             const uint8_t id[SP_SESSION_ID_BYTES]);
+// The epoch that follows the one received, and the id of the one after it. As above.
+SP_MUST_CHECK int sp_receiving_derive_following(struct sp_receiving *out,
+                                                const struct sp_receiving *now);
+// Enter the epoch `next`. The one before moves to `room`, which the direction owns from then on.
+void sp_receiving_follow(struct sp_receiving *receiving, const struct sp_receiving *next,
+                         struct sp_receiving *room);
 
 // Keys of messages that a ratchet has passed by. Errors: NULL.
 struct sp_skipped *sp_skipped_create(uint32_t max);

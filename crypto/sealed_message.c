@@ -6,6 +6,8 @@
 // the second one of every session that has two, and each wave is one batch of hashes. Opening walks
 // copies: a session's own chain moves only for messages that opened.
 //
+// Counter mode is here for what is rare: initial messages, and first messages of an epoch.
+//
 // Source: docs/PROTOCOL.md sections 5 and 6.
 #include <assert.h>
 #include <errno.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 
 #include "internal.h"
+#include "window.h"
 
 #define CHUNK_JOBS 64u // one AEAD call for so many messages, ≈ 11 KB of stack
 
@@ -32,21 +35,6 @@ struct chunk {
     size_t count;
     struct steps steps;
 };
-
-void sp_nonce_encode(uint8_t nonce[SP_NONCE_BYTES], uint64_t counter)
-{
-    memset(nonce, 0, 4);
-    sp_put_u64(nonce + 4, counter);
-}
-
-void sp_ad_encode(uint8_t ad[SP_AD_BYTES], const uint8_t sender[SP_MAILBOX_BYTES],
-                  const uint8_t recipient[SP_MAILBOX_BYTES], enum sp_kind kind, uint64_t counter)
-{
-    memcpy(ad, sender, SP_MAILBOX_BYTES);
-    memcpy(ad + SP_MAILBOX_BYTES, recipient, SP_MAILBOX_BYTES);
-    ad[2 * SP_MAILBOX_BYTES] = (uint8_t)kind;
-    sp_put_u64(ad + 2 * SP_MAILBOX_BYTES + 1, counter);
-}
 
 // ---- what sealing and opening share -------------------------------------------------------------
 
@@ -165,23 +153,29 @@ static void pass_initial(struct sp_session *s)
     sp_wipe(unused, sizeof(unused));
 }
 
-// Takes the counter: from here on it is spent, whatever becomes of the message.
+int sp_sending_take_counter(struct sp_session *s, enum sp_kind kind, uint64_t *counter)
+{
+    const bool is_first = s->initiator && s->sending.epoch == 0 && s->sending.counter == 0;
+    assert(kind == SP_KIND_SESSION || s->initiator);
+    *counter = 0;
+    if (kind == SP_KIND_INITIAL && !is_first)
+        return -EINVAL;
+    if (kind == SP_KIND_SESSION && is_first)
+        pass_initial(s);
+    if (s->sending.counter == UINT64_MAX)
+        return SP_SESSION_EXHAUSTED;
+    *counter = s->sending.counter++;
+    return 0;
+}
+
 static void plan_seal(struct chunk *c, struct sp_message_job *job)
 {
     struct sp_session *s = job->session;
-    const bool is_first = s->initiator && s->sending.epoch == 0 && s->sending.counter == 0;
-    assert(job->kind == SP_KIND_SESSION || s->initiator);
-    if (job->kind == SP_KIND_INITIAL && !is_first) {
-        refuse_seal(job, -EINVAL);
+    const int error = sp_sending_take_counter(s, job->kind, &job->counter);
+    if (error != 0) {
+        refuse_seal(job, error);
         return;
     }
-    if (job->kind == SP_KIND_SESSION && is_first)
-        pass_initial(s);
-    if (s->sending.counter == UINT64_MAX) {
-        refuse_seal(job, SP_SESSION_EXHAUSTED);
-        return;
-    }
-    job->counter = s->sending.counter++;
     const size_t i = add(c, job, s->local_mailbox, s->remote_mailbox);
     if (s->mode == SP_SESSION_RATCHET)
         plan_step(c, i, &s->sending.planned);
@@ -222,15 +216,6 @@ static void refuse_open(struct sp_message_job *job, int result)
     job->result = result;
 }
 
-static int settle_counter(struct sp_receiving *r, uint64_t counter)
-{
-    // Asked again: an earlier message of this chunk may have taken the counter.
-    if (!sp_window_accepts(r, counter))
-        return SP_SESSION_REPLAY;
-    sp_window_mark(r, counter);
-    return 0;
-}
-
 // A message that opened with the key at `counter` of the chain; `chain` is the one behind it.
 static int settle_step(struct sp_receiving *r, uint64_t counter, const uint8_t chain[32])
 {
@@ -253,7 +238,8 @@ static void open_planned(struct chunk *c)
         struct sp_receiving *r = epoch_of(job);
         int result = SP_SESSION_FORGED;
         if (ok[i] && c->steps.wave[i] == 0)
-            result = settle_counter(r, job->counter);
+            // Asked again: an earlier message of this chunk may have taken the counter.
+            result = sp_window_take(r, job->counter) ? 0 : SP_SESSION_REPLAY;
         else if (ok[i])
             result = settle_step(r, job->counter, c->steps.chain[i]);
         r->planned = 0;

@@ -1,8 +1,5 @@
-// Sessions: set-up, epochs, and the frame of a session message. The thread that owns the session.
-// Allocates in init, in rekey, and for the first message of an epoch. Source: docs/PROTOCOL.md
-// sections 5 and 6.
-//
-//     session message = session id (8) ‖ counter (u64) ‖ sealed bytes ‖ tag (16)
+// Sessions: set-up and epochs. The thread that owns the session. Allocates in init and in rekey.
+// Source: docs/PROTOCOL.md sections 5 and 6.
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
@@ -10,8 +7,6 @@
 
 #include "internal.h"
 
-#define HEADER_BYTES 16u // session id, counter
-#define CHUNK_JOBS 64u
 #define INIT_JOBS 16u // as many as the widest hash has lanes
 
 #define LABEL_BYTES 19u // both have as many
@@ -230,8 +225,7 @@ int sp_session_rekey(struct sp_session *s)
     return error;
 }
 
-// The epoch that follows the one received, and the id of the one after it.
-static int derive_following(struct sp_receiving *out, const struct sp_receiving *now)
+int sp_receiving_derive_following(struct sp_receiving *out, const struct sp_receiving *now)
 {
     struct epoch next, after;
     struct sp_hkdf_job job = next_epoch_derivation(&next, now->secret);
@@ -253,9 +247,8 @@ static int derive_following(struct sp_receiving *out, const struct sp_receiving 
     return error;
 }
 
-// The direction as the responder began it under this id.
-static int derive_answer(struct sp_receiving *out, const struct sp_session *s,
-                         const uint8_t id[SP_SESSION_ID_BYTES])
+int sp_receiving_derive_answer(struct sp_receiving *out, const struct sp_session *s,
+                               const uint8_t id[SP_SESSION_ID_BYTES])
 {
     const struct sp_receiving *now = &s->receiving;
     uint8_t info[ANSWER_INFO_BYTES];
@@ -280,193 +273,12 @@ static int derive_answer(struct sp_receiving *out, const struct sp_session *s,
     return error;
 }
 
-static void follow(struct sp_receiving *receiving, const struct sp_receiving *next,
-                   struct sp_receiving *room)
+void sp_receiving_follow(struct sp_receiving *receiving, const struct sp_receiving *next,
+                         struct sp_receiving *room)
 {
     forget_previous(receiving);
     *room = *receiving;
     sp_wipe(room->secret, sizeof(room->secret)); // its next epoch is this one
     *receiving = *next;
     receiving->previous = room;
-}
-
-// ---- sealing ------------------------------------------------------------------------------------
-
-static uint64_t get_u64(const uint8_t in[8])
-{
-    uint64_t value = 0;
-    for (int i = 0; i < 8; i++)
-        value = value << 8 | in[i];
-    return value;
-}
-
-static void seal_chunk(struct sp_session_job *jobs, size_t count)
-{
-    struct sp_message_job messages[CHUNK_JOBS];
-    uint8_t ad[CHUNK_JOBS][SP_AD_BYTES];
-    for (size_t i = 0; i < count; i++) {
-        uint8_t *sealed = jobs[i].out + HEADER_BYTES;
-        messages[i] = (struct sp_message_job){
-            .session = jobs[i].session,
-            .kind = SP_KIND_SESSION,
-            .ad = ad[i],
-            .in = jobs[i].in,
-            .out = sealed,
-            .len = jobs[i].len,
-            .tag = sealed + jobs[i].len,
-        };
-    }
-    sp_message_seal_batch(messages, count);
-    for (size_t i = 0; i < count; i++) {
-        jobs[i].result = messages[i].result;
-        jobs[i].counter = messages[i].counter;
-        if (jobs[i].result != 0) {
-            memset(jobs[i].out, 0, jobs[i].len + SP_SESSION_OVERHEAD_BYTES);
-            continue;
-        }
-        memcpy(jobs[i].out, jobs[i].session->sending.id, SP_SESSION_ID_BYTES);
-        sp_put_u64(jobs[i].out + SP_SESSION_ID_BYTES, jobs[i].counter);
-    }
-}
-
-void sp_session_seal_batch(struct sp_session_job *jobs, size_t count)
-{
-    for (size_t i = 0; i < count; i += CHUNK_JOBS)
-        seal_chunk(jobs + i, count - i < CHUNK_JOBS ? count - i : CHUNK_JOBS);
-}
-
-// ---- opening ------------------------------------------------------------------------------------
-
-struct open_chunk {
-    struct sp_message_job messages[CHUNK_JOBS];
-    struct sp_session_job *job[CHUNK_JOBS]; // whose messages[] that is
-    uint8_t ad[CHUNK_JOBS][SP_AD_BYTES];
-    size_t count;
-};
-
-static void refuse_open(struct sp_session_job *job, int result)
-{
-    if (job->len > SP_SESSION_OVERHEAD_BYTES)
-        memset(job->out, 0, job->len - SP_SESSION_OVERHEAD_BYTES);
-    job->result = result;
-}
-
-static struct sp_message_job message_of(struct sp_session_job *job, struct sp_receiving *epoch,
-                                        uint8_t ad[SP_AD_BYTES])
-{
-    return (struct sp_message_job){
-        .session = job->session,
-        .receiving = epoch,
-        .kind = SP_KIND_SESSION,
-        .ad = ad,
-        .in = job->in + HEADER_BYTES,
-        .out = job->out,
-        .len = job->len - SP_SESSION_OVERHEAD_BYTES,
-        .tag = (uint8_t *)(uintptr_t)(job->in + job->len - SP_TAG_BYTES), // only read
-        .counter = job->counter,
-    };
-}
-
-static void open_gathered(struct open_chunk *c)
-{
-    sp_message_open_batch(c->messages, c->count);
-    for (size_t i = 0; i < c->count; i++)
-        c->job[i]->result = c->messages[i].result;
-    c->count = 0;
-}
-
-// A message under keys that are the session's only if it opens.
-static bool open_under(struct sp_session_job *job, struct sp_receiving *candidate)
-{
-    uint8_t ad[SP_AD_BYTES];
-    struct sp_message_job message = message_of(job, candidate, ad);
-    sp_message_open_batch(&message, 1);
-    job->result = message.result;
-    if (message.result != 0)
-        sp_aead_key_free(&candidate->key);
-    return message.result == 0;
-}
-
-// The responder's first message to arrive: whatever its id, the key for it can be derived.
-static void open_first(struct sp_session_job *job)
-{
-    struct sp_receiving first;
-    const int error = derive_answer(&first, job->session, job->in);
-    if (error != 0)
-        refuse_open(job, error);
-    else if (open_under(job, &first))
-        job->session->receiving = first;
-    sp_wipe(&first, sizeof(first));
-}
-
-// The first message of an epoch.
-static void open_following(struct sp_session_job *job)
-{
-    struct sp_receiving *receiving = &job->session->receiving, next;
-    struct sp_receiving *room = malloc(sizeof(*room));
-    if (room == NULL) {
-        refuse_open(job, -ENOMEM);
-        return;
-    }
-    const int error = derive_following(&next, receiving);
-    if (error != 0)
-        refuse_open(job, error);
-    else if (open_under(job, &next))
-        follow(receiving, &next, room);
-    if (job->result != 0)
-        free(room);
-    sp_wipe(&next, sizeof(next));
-}
-
-static bool is_id(const uint8_t a[SP_SESSION_ID_BYTES], const uint8_t b[SP_SESSION_ID_BYTES])
-{
-    return memcmp(a, b, SP_SESSION_ID_BYTES) == 0;
-}
-
-// The epoch a message belongs to, by its session id: the one received or the one before, else NULL.
-static struct sp_receiving *find_epoch(struct sp_receiving *receiving, const uint8_t *id)
-{
-    if (receiving->is_known && is_id(id, receiving->id))
-        return receiving;
-    return receiving->previous != NULL && is_id(id, receiving->previous->id) ? receiving->previous
-                                                                             : NULL;
-}
-
-static bool is_following(const struct sp_session *s, const uint8_t *id)
-{
-    return s->mode == SP_SESSION_COUNTER && is_id(id, s->receiving.next_id);
-}
-
-static void plan_open(struct open_chunk *c, struct sp_session_job *job)
-{
-    struct sp_receiving *receiving = &job->session->receiving;
-    if (job->len < SP_SESSION_OVERHEAD_BYTES) {
-        refuse_open(job, SP_SESSION_TRUNCATED);
-        return;
-    }
-    job->counter = get_u64(job->in + SP_SESSION_ID_BYTES);
-    struct sp_receiving *epoch = find_epoch(receiving, job->in);
-    if (epoch != NULL) {
-        c->job[c->count] = job;
-        c->messages[c->count] = message_of(job, epoch, c->ad[c->count]);
-        c->count++;
-    } else if (!receiving->is_known) {
-        open_first(job);
-    } else if (is_following(job->session, job->in)) {
-        open_gathered(c); // they point to the epochs as they are
-        open_following(job);
-    } else {
-        refuse_open(job, SP_SESSION_UNKNOWN);
-    }
-}
-
-void sp_session_open_batch(struct sp_session_job *jobs, size_t count)
-{
-    struct open_chunk c;
-    for (size_t i = 0; i < count; i += CHUNK_JOBS) {
-        c.count = 0;
-        for (size_t k = i; k < count && k < i + CHUNK_JOBS; k++)
-            plan_open(&c, &jobs[k]);
-        open_gathered(&c);
-    }
 }

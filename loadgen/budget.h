@@ -65,11 +65,12 @@ struct budget_send {
     uint64_t taken_ns; // 0: under way
 };
 
+// All zero: remembers nothing, and nothing may be pushed.
 struct budget_trail {
     struct budget_send *sends; // ring, oldest first
     uint16_t head, count, mask;
-    int16_t under_way; // its index; -1: none, or not remembered
-    uint16_t next;     // number of the next send; wraps
+    uint16_t under_way; // its index + 1; 0: none, or not remembered
+    uint16_t next;      // number of the next send; wraps
 };
 
 // A depth for each of `connections` that have `in_flight` envelopes under way at most (0: unknown).
@@ -81,7 +82,8 @@ void budget_push_send(struct budget_trail *t, uint16_t count, uint64_t sealed_ns
 // It has completed. Harmless when it was not remembered.
 void budget_complete_send(struct budget_trail *t, uint64_t taken_ns);
 // An envelope of send `number` was received: fill in sealed_ns and taken_ns, 0 when they are not
-// known. Forgets the sends before it, and it with its last envelope.
+// known. A send is forgotten when all of it has come, or half a trail of later ones was seen: what
+// of it has not come by then is lost, or with a slow one of several recipients.
 void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_times *times);
 
 void budget_add(struct budget *b, const struct budget_times *times);

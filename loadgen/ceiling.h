@@ -30,10 +30,7 @@ struct ceiling {
 // Thread: the process's main thread, while it has no other.
 void ceiling_measure(struct ceiling *c, const struct options *o);
 
-// Can it be measured? Only the talk mode has one.
-static inline bool ceiling_applies(const struct options *o)
-{
-    return o->mode == OPTIONS_TALK;
-}
+// Can it be measured? Only of users that stay and send envelopes: the sink stores nothing.
+bool ceiling_applies(const struct options *o);
 
 #endif

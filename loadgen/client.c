@@ -2,6 +2,7 @@
 // for what a connection keeps (TLS, prekeys) or needs until it is upgraded.
 #include "client.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,7 +10,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "reader.h"
 #include "shard.h"
+#include "travel.h"
 #include "uplink.h"
 #include "user_control.h"
 
@@ -20,6 +23,8 @@
 #define TALK_PREKEYS_KEPT 8u
 // Handshakes: new one-time prekeys at a time, two rounds of the curve's lanes.
 #define RESTOCK_MAX 16u
+// From our close frame to the relay's; longer, and the connection ends without it.
+#define LEAVE_NS (2 * NS_PER_S)
 
 static const char *subprotocol(const struct shard *s)
 {
@@ -31,28 +36,23 @@ static bool is_opening(const struct client *c)
     return c->state >= CLIENT_CONNECTING && c->state <= CLIENT_REGISTERING;
 }
 
-static void build_header(struct client *c, uint32_t payload_bytes, bool durable)
-{
-    struct wire_envelope envelope = {.kind = WIRE_KIND_SESSION,
-                                     .flags = durable ? WIRE_FLAG_DURABLE : 0,
-                                     .ciphertext_len = payload_bytes + SP_SESSION_OVERHEAD_BYTES};
-
-    memcpy(envelope.mailbox, c->partner->persona.mailbox, WIRE_MAILBOX_BYTES);
-    // Eight random bytes and a count: unique, and nothing in it tells who sends.
-    if (sp_random(envelope.message_id, 8) < 0)
-        memcpy(envelope.message_id, c->persona.identity.ed25519, 8);
-    wire_encode_header(c->header, &envelope);
-}
-
 void client_arm_receive(struct shard *s, struct client *c)
 {
-    struct io_uring_sqe *sqe = ring_get_sqe(&s->ring);
+    struct io_uring_sqe *sqe;
+    uint32_t single_bytes = 0;
 
-    io_uring_prep_recv_multishot(sqe, (int)c->slot, NULL, 0, 0);
+    c->needs_rearm = false;
+    if (reader_is_slow(c) && !reader_take(s, c, &single_bytes))
+        return; // its timer goes on
+    sqe = ring_get_sqe(&s->ring);
+    if (reader_is_slow(c))
+        io_uring_prep_recv(sqe, (int)c->slot, NULL, single_bytes, 0);
+    else
+        io_uring_prep_recv_multishot(sqe, (int)c->slot, NULL, 0, 0);
     sqe->flags |= IOSQE_FIXED_FILE | IOSQE_BUFFER_SELECT;
     sqe->buf_group = s->receive_buffers.group;
-    sqe->user_data = ring_tag(SHARD_OP_RECEIVE, 0, c->slot);
-    c->needs_rearm = false;
+    sqe->user_data = ring_tag(SHARD_OP_RECEIVE, c->generation, c->slot);
+    c->is_receiving = true;
 }
 
 static void fail_socket(struct shard *s, int error)
@@ -68,34 +68,51 @@ static void fail_socket(struct shard *s, int error)
                    strerror(-error));
 }
 
-void client_open(struct shard *s, struct client *c)
+// False when there is none: the run ends.
+static bool begin_connect(struct shard *s, struct client *c)
 {
     struct io_uring_sqe *sqe;
-    int err = persona_init(&c->persona, s->run_id, c->number, s->options->is_hybrid), fd;
+    int fd = target_open_socket(s->target, c->number, s->source_addresses), err = fd;
 
-    if (err < 0) {
-        shard_fail(s, SHARD_FAILURE_INTERNAL, "no identity could be made");
-        return;
+    if (fd >= 0) {
+        if (reader_is_slow(c))
+            reader_limit_socket(fd);
+        err = io_uring_register_files_update(&s->ring.uring, c->slot, &fd, 1);
+        close(fd); // the ring's table keeps it
     }
-    fd = target_open_socket(s->target, c->number, s->source_addresses);
-    if (fd < 0) {
-        fail_socket(s, fd);
-        return;
-    }
-    err = io_uring_register_files_update(&s->ring.uring, c->slot, &fd, 1);
-    close(fd); // the ring's table keeps it
     if (err < 0) {
         fail_socket(s, err);
-        return;
+        return false;
     }
     c->state = CLIENT_CONNECTING;
+    c->operations++;
+    c->connect_began_ns = clock_now_ns();
     s->opening++;
-    s->alive++;
     sqe = ring_get_sqe(&s->ring);
     io_uring_prep_connect(sqe, (int)c->slot, (const struct sockaddr *)&s->target->address,
                           s->target->address_len);
     sqe->flags |= IOSQE_FIXED_FILE;
-    sqe->user_data = ring_tag(SHARD_OP_CONNECT, 0, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_CONNECT, c->generation, c->slot);
+    return true;
+}
+
+void client_open(struct shard *s, struct client *c)
+{
+    if (persona_init(&c->persona, s->run_id, c->number, s->options->is_hybrid) < 0)
+        shard_fail(s, SHARD_FAILURE_INTERNAL, "no identity could be made");
+    else if (begin_connect(s, c))
+        s->alive++;
+}
+
+void client_reopen(struct shard *s, struct client *c)
+{
+    assert(c->state == CLIENT_AWAY && client_is_back(c));
+    c->generation = (c->generation + 1) & 0xFFFFFFu;
+    c->carry_need = 0;
+    c->is_leaving = c->is_publishing = false;
+    s->away--;
+    if (!begin_connect(s, c))
+        s->away++;
 }
 
 static void push_tls(struct shard *s, struct client *c, const struct tls_out *out)
@@ -104,23 +121,11 @@ static void push_tls(struct shard *s, struct client *c, const struct tls_out *ou
         uplink_push_records(s, c, out->bytes, out->len);
 }
 
-void client_on_connect(struct shard *s, struct client *c, int result)
+// Of the first connection and of every later one.
+static void begin_tls(struct shard *s, struct client *c)
 {
     struct tls_out out = {.bytes = s->tls_scratch, .cap = TLS_FLIGHT_MAX_BYTES};
 
-    if (c->state != CLIENT_CONNECTING)
-        return;
-    if (result < 0) {
-        fail_socket(s, result);
-        return;
-    }
-    s->tally.connected++;
-    atomic_store_explicit(&s->pulse.connected, (uint32_t)s->tally.connected, memory_order_relaxed);
-    client_arm_receive(s, c);
-    if (!s->tls) {
-        client_on_secured(s, c);
-        return;
-    }
     c->state = CLIENT_SECURING;
     c->tls_began_ns = clock_now_ns();
     c->tls = tls_create(s->tls, s->target->host, &s->tls_partials);
@@ -128,6 +133,31 @@ void client_on_connect(struct shard *s, struct client *c, int result)
         client_close(s, c, "TLS cannot begin");
     else
         push_tls(s, c, &out);
+}
+
+void client_on_connect(struct shard *s, struct client *c, int result)
+{
+    c->operations--;
+    if (c->state != CLIENT_CONNECTING)
+        return;
+    if (result < 0 && c->is_registered) {
+        client_close(s, c, strerror(-result));
+        return;
+    }
+    if (result < 0) {
+        fail_socket(s, result);
+        return;
+    }
+    if (!c->is_registered) {
+        s->tally.connected++;
+        atomic_store_explicit(&s->pulse.connected, (uint32_t)s->tally.connected,
+                              memory_order_relaxed);
+    }
+    client_arm_receive(s, c);
+    if (s->tls)
+        begin_tls(s, c);
+    else
+        client_on_secured(s, c);
 }
 
 void client_on_secured(struct shard *s, struct client *c)
@@ -214,12 +244,19 @@ static void on_hello(struct shard *s, struct client *c, const struct user_contro
     // Half of what can be kept: the other half is for those handed out and on their way.
     c->one_time_limit = at_most(m->one_time_prekeys, PERSONA_ONE_TIME_MAX / 2);
     c->one_time_kem_limit = at_most(m->one_time_kem_prekeys, PERSONA_KEM_MAX / 2);
-    if (persona_sign_login(&c->persona, "register", m->challenge, &signatures) < 0) {
+    if (c->group->prekeys > 0) {
+        c->one_time_limit = at_most(c->one_time_limit, c->group->prekeys);
+        c->one_time_kem_limit = at_most(c->one_time_kem_limit, c->group->prekeys);
+    }
+    if (persona_sign_login(&c->persona, c->is_registered ? "login" : "register", m->challenge,
+                           &signatures) < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "nothing can be signed");
         return;
     }
     c->state = CLIENT_REGISTERING;
-    push_text(s, c, text, user_control_encode_register(text, &c->persona, &signatures));
+    push_text(s, c, text,
+              c->is_registered ? user_control_encode_login(text, &c->persona, &signatures)
+                               : user_control_encode_register(text, &c->persona, &signatures));
 }
 
 // As many of each sort as one message takes; the rest follows with its answer.
@@ -250,28 +287,37 @@ static void publish(struct shard *s, struct client *c, bool with_signed, uint32_
 
 static void on_registered(struct shard *s, struct client *c)
 {
-    bool initiates = c->number % 2 == 0;
-    uint32_t count = initiates ? 1 : shard_is_handshaking(s) ? c->one_time_limit : TALK_PREKEYS;
+    bool initiates = client_is_leader(c), many = group_is_handshaking(c->group);
+    uint32_t count = initiates ? 1 : many ? c->one_time_limit : TALK_PREKEYS;
     uint32_t kem_count = s->options->suite == SP_SUITE_PQXDH && !initiates ? 1 : 0;
 
     // Nobody asks for an initiator's prekeys: it has one as any user has.
-    if (c->state != CLIENT_REGISTERING)
+    if (c->state != CLIENT_REGISTERING || c->is_registered)
         return;
+    c->is_registered = true;
     s->opening--;
-    if (s->options->mode == OPTIONS_IDLE) {
+    if (!c->leader) {
         c->state = CLIENT_READY;
         client_settle(s, c);
         return;
     }
     if (persona_make_prekeys(&c->persona, s->options->suite,
-                             shard_is_handshaking(s) ? PERSONA_ONE_TIME_MAX : TALK_PREKEYS_KEPT) <
-        0) {
+                             many ? PERSONA_ONE_TIME_MAX : TALK_PREKEYS_KEPT) < 0) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "no signed prekey can be made");
         return;
     }
     c->state = CLIENT_PUBLISHING;
     publish(s, c, true, at_most(count, c->one_time_limit),
             at_most(kem_count, c->one_time_kem_limit));
+}
+
+static void on_logged_in(struct shard *s, struct client *c)
+{
+    if (c->state != CLIENT_REGISTERING || !c->is_registered)
+        return;
+    s->opening--;
+    c->state = CLIENT_READY;
+    travel_on_ready(s, c, clock_now_ns());
 }
 
 // What a stock lacks once it is half empty, a part at a time: all pairs get there together, and the
@@ -285,8 +331,8 @@ void client_restock(struct shard *s, struct client *c)
 {
     // What is handed out and not used yet still counts as stock here, also if its handshake failed:
     // never less than what the relay has, so its limit is never exceeded.
-    if (!shard_is_handshaking(s) || c->is_publishing || c->state != CLIENT_READY ||
-        c->number % 2 == 0)
+    if (c->group->behaviour != GROUP_HANDSHAKE || c->is_publishing || c->state != CLIENT_READY ||
+        client_is_leader(c))
         return;
     uint32_t count = lack(c->persona.one_time_stock, c->one_time_limit);
     uint32_t kem_count =
@@ -296,45 +342,79 @@ void client_restock(struct shard *s, struct client *c)
         publish(s, c, false, count, kem_count);
 }
 
+// A stock that nobody fills up later is filled at once. False when it is full.
+static bool publish_rest(struct shard *s, struct client *c)
+{
+    uint32_t count, kem_count = 0;
+
+    if (c->group->behaviour != GROUP_PREKEY_DRAIN || client_is_leader(c))
+        return false;
+    count = c->one_time_limit - at_most(c->persona.one_time_stock, c->one_time_limit);
+    if (s->options->suite == SP_SUITE_PQXDH)
+        kem_count = c->one_time_kem_limit - at_most(c->persona.pq->stock, c->one_time_kem_limit);
+    if (count + kem_count == 0)
+        return false;
+    publish(s, c, false, count, kem_count);
+    return true;
+}
+
+// All users of a unit are there: each of the leader's dialogs needs a session.
+static void begin_unit(struct shard *s, struct client *leader)
+{
+    const struct options *o = s->options;
+    bool durable = o->durable || leader->group->behaviour == GROUP_OFFLINE;
+
+    for (uint32_t i = 0; i < leader->dialog_count; i++) {
+        dialog_build_header(&leader->dialogs[i], o->payload_bytes, durable);
+        dialog_build_header(leader->dialogs[i].peer, o->payload_bytes, durable);
+    }
+    handshake_begin(s, leader);
+}
+
 static void on_published(struct shard *s, struct client *c)
 {
-    struct client *initiator = c->number % 2 == 0 ? c : c->partner;
-
     c->is_publishing = false;
     if (c->state == CLIENT_READY) {
         client_restock(s, c);
         return;
     }
-    if (c->state != CLIENT_PUBLISHING)
+    if (c->state != CLIENT_PUBLISHING || publish_rest(s, c))
         return;
     c->state = CLIENT_READY;
-    if (c->partner->state != CLIENT_READY)
-        return;
-    build_header(c, s->options->payload_bytes, s->options->durable);
-    build_header(c->partner, s->options->payload_bytes, s->options->durable);
-    handshake_begin(s, initiator);
+    if (--c->leader->missing == 0)
+        begin_unit(s, c->leader);
 }
 
 // An envelope was refused: it is accounted for, and in a closed loop its slot is free.
-static void on_refused(struct shard *s, struct client *c, const char *code)
+static void on_refused(struct shard *s, struct client *c, const struct user_control *m)
 {
-    enum tally_refusal refusal = tally_find_refusal(code);
+    struct dialog_message sent;
 
     if (s->phase <= SHARD_WAITING) {
-        shard_fail(s, SHARD_FAILURE_PROTOCOL, "the relay refused an initial message: %s", code);
+        shard_fail(s, SHARD_FAILURE_PROTOCOL, "the relay refused an initial message: %s", m->code);
         return;
     }
-    s->tally.refused[refusal]++;
-    if (shard_is_handshaking(s)) {
-        handshake_on_refused(s, c);
+    if (!dialog_find_message(&sent, c, m->message_id)) {
+        client_close(s, c, "the relay refused an envelope that nobody sent");
+        return;
+    }
+    s->tally.refused[tally_find_refusal(m->code)]++;
+    if (sent.is_handshake) {
+        handshake_on_refused(s, sent.dialog);
         return;
     }
     s->tally.ledger.refused++;
     pulse_add(&s->pulse.refused, 1);
-    if (!shard_is_open_loop(s) && c->partner->state == CLIENT_READY &&
-        (s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE) &&
-        !uplink_push_due(s, c, s->now_ns, s->now_ns))
-        client_close(s, c, "the relay refused an envelope twice");
+    sent.dialog->refused++;
+    if (!shard_is_open_loop(s))
+        uplink_push_next(s, c, sent.sequence, s->now_ns, true);
+}
+
+static void on_accepted(struct shard *s, struct client *c)
+{
+    s->tally.accepted++;
+    c->accepted++;
+    travel_on_taken(s, c);
 }
 
 static void on_error(struct shard *s, struct client *c, const struct user_control *m)
@@ -346,7 +426,7 @@ static void on_error(struct shard *s, struct client *c, const struct user_contro
         return;
     }
     if (m->has_message_id) {
-        on_refused(s, c, m->code);
+        on_refused(s, c, m);
         return;
     }
     snprintf(why, sizeof why, "the relay answered error %s", m->code);
@@ -368,6 +448,9 @@ void client_on_control(struct shard *s, struct client *c, const uint8_t *text, s
     case USER_CONTROL_REGISTERED:
         on_registered(s, c);
         break;
+    case USER_CONTROL_LOGGED_IN:
+        on_logged_in(s, c);
+        break;
     case USER_CONTROL_PUBLISHED:
         on_published(s, c);
         break;
@@ -378,7 +461,7 @@ void client_on_control(struct shard *s, struct client *c, const uint8_t *text, s
         handshake_on_bundle(s, c, &m.bundle);
         break;
     case USER_CONTROL_ACCEPTED:
-        s->tally.accepted++;
+        on_accepted(s, c);
         break;
     case USER_CONTROL_ERROR:
         on_error(s, c, &m);
@@ -401,7 +484,7 @@ static void let_go(struct shard *s, struct client *c)
     put_bytes(s, &c->control);
     put_bytes(s, &c->records);
     put_bytes(s, &c->acks);
-    timer_cancel(&s->timers, &c->retry);
+    timer_cancel(&s->timers, &c->timer);
     tls_destroy(c->tls);
     c->tls = NULL;
     free(c->upgrade);
@@ -415,16 +498,66 @@ static void close_socket(struct shard *s, struct client *c)
     // The shutdown ends a receive or send that still holds the socket; the close frees the slot.
     io_uring_prep_shutdown(sqe, (int)c->slot, SHUT_RDWR);
     sqe->flags |= IOSQE_FIXED_FILE | IOSQE_IO_HARDLINK;
-    sqe->user_data = ring_tag(SHARD_OP_CLOSE, 0, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_CLOSE, c->generation, c->slot);
     sqe = ring_get_sqe(&s->ring);
     io_uring_prep_close_direct(sqe, c->slot);
-    sqe->user_data = ring_tag(SHARD_OP_CLOSE, 0, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_CLOSE, c->generation, c->slot);
+    c->operations += 2;
+}
+
+// The connection ends, for a while (AWAY) or for good (CLOSED).
+static void end_connection(struct shard *s, struct client *c, enum client_state to)
+{
+    if (is_opening(c))
+        s->opening--;
+    uplink_drop_due(s, c);
+    c->state = to;
+    c->is_talking = false;
+    if (to == CLIENT_AWAY)
+        s->away++;
+    else
+        s->alive--;
+    atomic_store_explicit(&s->pulse.alive, s->alive - s->away, memory_order_relaxed);
+    let_go(s, c);
+    close_socket(s, c);
+}
+
+void client_leave(struct shard *s, struct client *c)
+{
+    static const uint8_t normal[2] = {1000 >> 8, 1000 & 0xFF};
+
+    c->is_leaving = true;
+    c->is_talking = false;
+    timer_arm(&s->timers, &c->timer, clock_now_ns() + LEAVE_NS);
+    uplink_push_frame(s, c, WS_CLOSE, normal, sizeof normal);
+}
+
+void client_drop(struct shard *s, struct client *c)
+{
+    end_connection(s, c, CLIENT_AWAY);
+}
+
+bool client_is_back(const struct client *c)
+{
+    return c->operations == 0 && !c->is_sending && !c->is_receiving;
+}
+
+// Is this end no loss, because the user comes back?
+static bool is_expected(struct shard *s, struct client *c)
+{
+    if (s->phase <= SHARD_WAITING || s->phase >= SHARD_CLOSING)
+        return false;
+    return c->is_leaving || (c->state < CLIENT_READY && travel_retry(s, c));
 }
 
 void client_close(struct shard *s, struct client *c, const char *why)
 {
-    if (c->state == CLIENT_CLOSED)
+    if (client_is_gone(c))
         return;
+    if (is_expected(s, c)) {
+        end_connection(s, c, CLIENT_AWAY);
+        return;
+    }
     if (s->phase <= SHARD_WAITING) {
         shard_fail(
             s, c->state <= CLIENT_UPGRADING ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL,
@@ -433,20 +566,17 @@ void client_close(struct shard *s, struct client *c, const char *why)
         if (s->tally.disconnected++ == 0)
             snprintf(s->disconnect_text, sizeof s->disconnect_text, "%s", why);
     }
-    if (is_opening(c))
-        s->opening--;
-    uplink_drop_due(s, c);
-    c->state = CLIENT_CLOSED;
-    s->alive--;
-    atomic_store_explicit(&s->pulse.alive, s->alive, memory_order_relaxed);
-    let_go(s, c);
-    close_socket(s, c);
+    end_connection(s, c, CLIENT_CLOSED);
+    // A pair has nothing to say any more; who talks to many goes on with the others.
+    if (c->dialog_count == 1 && c->dialogs[0].partner->dialog_count == 1)
+        c->dialogs[0].partner->is_talking = false;
+    travel_on_lost(s, c);
 }
 
 void client_free(struct shard *s, struct client *c)
 {
     let_go(s, c);
-    if (c->has_session)
-        sp_session_free(&c->session);
+    for (uint32_t i = 0; i < c->dialog_count; i++)
+        dialog_drop_session(&c->dialogs[i]);
     persona_free(&c->persona);
 }

@@ -4,24 +4,30 @@
 //   UNOPENED → CONNECTING → SECURING (wss) → UPGRADING → GREETING → REGISTERING → PUBLISHING →
 //   READY
 //
-// and CLOSED from any of them. An idle user that stays anonymous is READY after UPGRADING.
+// and CLOSED from any of them. An idle user that stays anonymous is READY after UPGRADING. One that
+// leaves for a while is AWAY, then CONNECTING again; REGISTERING, it logs in, and is READY.
+//
+// A slot is used again when every operation of the connection before is back; its generation, in
+// the tag of each operation, is one higher then.
 #ifndef SEALPOST_CLIENT_H
 #define SEALPOST_CLIENT_H
 
+#include <stdalign.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "budget.h"
+#include "dialog.h"
+#include "group.h"
 #include "http_upgrade.h"
-#include "ledger.h"
 #include "persona.h"
 #include "sealcrypto.h"
 #include "timer.h"
 #include "tls.h"
 #include "units.h"
-#include "wire.h"
 
 struct shard;
+struct tally_group;
 struct user_control;
 
 enum client_state {
@@ -30,21 +36,23 @@ enum client_state {
     CLIENT_SECURING,    // TLS handshake
     CLIENT_UPGRADING,   // HTTP request sent
     CLIENT_GREETING,    // waiting for hello
-    CLIENT_REGISTERING, // waiting for registered
+    CLIENT_REGISTERING, // waiting for registered or logged_in
     CLIENT_PUBLISHING,  // waiting for published
     CLIENT_READY,       // handshakes and envelopes
-    CLIENT_CLOSED,
+    CLIENT_AWAY,        // no connection, comes back
+    CLIENT_CLOSED,      // for good
 };
 
-// The initiator's (even user's) part of a handshake.
-enum client_handshake {
-    CLIENT_HANDSHAKE_NONE,
-    CLIENT_HANDSHAKE_ASKED,     // get_bundle sent
-    CLIENT_HANDSHAKE_BUNDLE,    // bundle here, waits for the turn's batch
-    CLIENT_HANDSHAKE_INITIATED, // initial message sent
+// What the leader's unit does (travel.h); the first user of a unit is its leader.
+enum client_travel {
+    CLIENT_PRESENT,
+    CLIENT_STOPPING,  // nothing new is sent; what is in flight arrives
+    CLIENT_LEAVING,   // connections end
+    CLIENT_ABSENT,    // nobody of those who left is connected
+    CLIENT_RETURNING, // connections begin
 };
 
-// An envelope to send.
+// An envelope to send, with several dialogs one to each of them.
 struct client_due {
     uint64_t intended_ns; // open loop: by schedule; closed loop: when the slot became free
     uint64_t noticed_ns;
@@ -56,24 +64,34 @@ struct client_bytes {
     uint32_t len;
 };
 
+// Closed loop, several dialogs: the envelopes of one due that have not arrived.
+struct client_round {
+    uint64_t sequence;
+    uint32_t missing;
+};
+
 struct client {
     // What every message touches.
-    enum client_state state;
-    bool is_ready;   // in the uplink's list
-    bool is_sending; // one send in flight for each socket
+    alignas(CACHE_LINE_BYTES) enum client_state state;
+    bool is_ready;     // in the uplink's list
+    bool is_sending;   // one send in flight for each socket
+    bool is_receiving; // a receive is armed
+    bool is_talking;   // sends what the schedule or the closed loop makes due
+    bool is_apart;     // its envelopes are measured for its group, too
     uint16_t send_segment;
     uint32_t send_len;
-    uint32_t number;        // in the run
-    uint32_t slot;          // in the shard, and its direct descriptor
-    struct client *partner; // NULL in idle mode
-    struct client_due *due; // ring
+    uint32_t number; // in the run
+    uint32_t slot;   // in the shard, and its direct descriptor
+    uint32_t generation;
+    uint32_t dialog_count;
+    struct dialog *dialogs; // &dialog, or more of the shard's; NULL: talks to nobody
+    const struct group *group;
+    struct tally_group *tally; // its group's
+    struct client_due *due;    // ring
     uint32_t due_head, due_count, due_mask;
+    uint32_t due_dialog;       // of the first one due: the dialog whose envelope is next
     struct budget_trail trail; // of its sends
-    uint64_t next_sequence;
-    uint64_t next_message_id;
-    uint8_t header[WIRE_HEADER_BYTES]; // of its session messages; the message id's end varies
-    struct ledger_flow flow;           // what it receives
-    struct sp_session session;
+    struct dialog dialog;      // the only one of most
     // What some messages touch.
     struct client_bytes carry;   // an incoming frame that is not whole yet
     uint64_t carry_need;         // its length, 0 while its header is not whole
@@ -81,23 +99,47 @@ struct client {
     struct client_bytes records; // outgoing TLS records of the handshake or a KeyUpdate
     struct client_bytes acks;    // message ids to acknowledge
     struct tls *tls;
-    // Set-up and handshakes.
-    enum client_handshake handshake;
-    bool has_session;
+    struct client_round *rounds; // closed loop, several dialogs: ring, as long as `due`
+    // Set-up, handshakes, absences.
+    struct client *leader; // of its unit, which initiates; NULL: talks to nobody
+    uint32_t missing;      // of a leader: users of its unit that are not ready
+    uint32_t current;      // of a leader: the dialog whose handshake is under way
+    enum client_travel travel;
+    uint64_t travel_since_ns; // of a leader
+    uint64_t connect_began_ns;
+    uint64_t last_read_ns; // slow reader
+    uint32_t read_credit;  // slow reader: bytes
+    uint32_t accepted;     // durable envelopes the relay took; wraps
+    uint32_t left_to_send; // offline, closed loop: of this absence
+    uint32_t resting;   // slow-reader, closed loop: refused ones that are due again a little later
+    uint8_t operations; // connect, shutdown, close in the ring
+    uint8_t tries;      // to come back
+    bool is_registered;
+    bool is_draining; // of a leader, offline: the recipient is back, its mailbox is not empty
+    uint32_t queued;  // of a leader, offline: envelopes that waited at the return
+    bool is_leaving;  // the end of the connection is expected
     bool is_settled;
     bool is_responding;      // an initial message waits for the turn's batch
-    bool is_publishing;      // one-time prekeys on their way
-    bool with_one_time;      // this handshake's bundle had one
-    bool with_last_resort;   // and the last-resort KEM prekey
+    bool is_publishing;      // prekeys on their way
     bool needs_rearm;        // receive ended for want of buffers
     uint32_t one_time_limit; // of what the relay keeps in stock
     uint32_t one_time_kem_limit;
-    uint64_t tls_began_ns, handshake_began_ns;
+    uint64_t tls_began_ns;
     uint8_t upgrade_nonce[16];
     struct http_upgrade *upgrade; // only while UPGRADING
-    struct timer retry;           // get_bundle again after rate_limited
+    struct timer timer;           // one purpose at a time: ask again, read again, leave, return
     struct persona persona;
 };
+
+// Has it no connection?
+static inline bool client_is_gone(const struct client *c)
+{
+    return c->state >= CLIENT_AWAY;
+}
+static inline bool client_is_leader(const struct client *c)
+{
+    return c->leader == c;
+}
 
 // Make the identity and connect. A failure ends the run (shard_fail).
 void client_open(struct shard *s, struct client *c);
@@ -110,12 +152,19 @@ NODISCARD int64_t client_on_answer(struct shard *s, struct client *c, const uint
                                    size_t len);
 // A control message.
 void client_on_control(struct shard *s, struct client *c, const uint8_t *text, size_t len);
-// The session with its partner stands.
+// Its sessions stand.
 void client_settle(struct shard *s, struct client *c);
-// Publish more one-time prekeys when the stock is low (handshake mode).
+// Publish more one-time prekeys when the stock is low (handshake group).
 void client_restock(struct shard *s, struct client *c);
+// Leave for a while: say so and wait for the relay's answer; or at once and without a word.
+void client_leave(struct shard *s, struct client *c);
+void client_drop(struct shard *s, struct client *c);
+// Every operation of the connection that ended is back?
+bool client_is_back(const struct client *c);
+// Connect again and log in; the slot is free (client_is_back).
+void client_reopen(struct shard *s, struct client *c);
 // The connection is over; `why` is a phrase for the report. In the set-up this ends the run, later
-// it is counted. Harmless when closed already.
+// it is counted, unless it was to be expected. Harmless when closed already.
 void client_close(struct shard *s, struct client *c, const char *why);
 // Receive into the shard's buffers from now on.
 void client_arm_receive(struct shard *s, struct client *c);

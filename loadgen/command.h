@@ -4,8 +4,15 @@
 
 #include <stdbool.h>
 
+#include "exit_code.h"
+#include "options.h"
+#include "target.h"
+#include "tls.h"
+
 // One run: the default when no command is named.
 int command_run(int argc, char **argv);
+// The highest rate that holds an objective, a sweep over sizes, a plan.
+int command_capacity(int argc, char **argv);
 // A page from saved results.
 int command_report(int argc, char **argv);
 // Two sets of results against each other.
@@ -16,5 +23,13 @@ int command_export(int argc, char **argv);
 // What every command that makes load needs of the machine: the kernel's features, the cryptography.
 // False when something is missing; standard error says what.
 bool command_prepare(void);
+// The options' URL and what belongs to it, without looking for the relay. Standard error says what
+// is wrong.
+bool command_check_target(const struct options *o, struct target *t);
+// The options' relay: checked, resolved, with certificates to verify it (NULL: ws); pins the thread
+// and raises the limit of descriptors. Standard error says what is wrong.
+// Owner: `tls` is the caller's, for tls_context_destroy, whatever is returned.
+enum exit_code command_open_target(const struct options *o, struct target *t,
+                                   struct tls_context **tls);
 
 #endif

@@ -3,7 +3,6 @@
 // a frame that spans two receives is copied. Never allocates.
 #include "downlink.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +43,23 @@ static void measure_parts(struct tally *t, const struct budget_times *times)
     hist_record(&t->server_network, times->received_ns - times->taken_ns);
 }
 
-static void measure(struct shard *s, struct client *c, const struct ledger_record *record,
+// For its group alone what waited in a mailbox: it did so on purpose. False when that is all.
+static bool measure_apart(struct shard *s, struct client *c, const struct ledger_record *record,
+                          uint64_t opened_ns, bool in_window)
+{
+    bool is_measured = (record->flags & LEDGER_FLAG_MEASURED) != 0;
+
+    c->tally->delivered += in_window;
+    if (is_measured)
+        hist_record(&c->tally->response, opened_ns - record->intended_ns);
+    if (!group_is_offline(c->group))
+        return true;
+    if (is_measured && shard_find_stage(s, record->intended_ns))
+        shard_find_stage(s, record->intended_ns)->delivered++;
+    return false;
+}
+
+static void measure(struct shard *s, struct dialog *d, const struct ledger_record *record,
                     uint64_t opened_ns)
 {
     struct tally *t = &s->tally;
@@ -53,11 +68,13 @@ static void measure(struct shard *s, struct client *c, const struct ledger_recor
                                  .sent_ns = record->sent_ns,
                                  .received_ns = s->now_ns,
                                  .opened_ns = opened_ns};
+    bool in_window = opened_ns >= s->measure_ns && opened_ns < s->end_ns;
 
-    if (opened_ns >= s->measure_ns && opened_ns < s->end_ns)
-        t->delivered++;
+    t->delivered += in_window;
+    budget_find_send(&d->partner->trail, record->send, &times); // makes room, measured or not
+    if (d->owner->is_apart && !measure_apart(s, d->owner, record, opened_ns, in_window))
+        return;
     pulse_record(&s->pulse, opened_ns - record->intended_ns);
-    budget_find_send(&c->partner->trail, record->send, &times); // makes room, measured or not
     if (record->flags & LEDGER_FLAG_MEASURED) {
         struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
 
@@ -79,10 +96,11 @@ static void count_unopened(struct shard *s, int result)
         s->tally.ledger.auth_fail++;
 }
 
-// Returns whether a new envelope of the partner's was delivered.
-static bool deliver(struct shard *s, struct client *c, const struct sp_session_job *job,
+// Returns whether a new envelope of the other end's was delivered.
+static bool deliver(struct shard *s, struct dialog *d, const struct sp_session_job *job,
                     uint64_t opened_ns)
 {
+    struct client *c = d->owner;
     struct ledger_record record;
     enum ledger_result result;
 
@@ -92,23 +110,20 @@ static bool deliver(struct shard *s, struct client *c, const struct sp_session_j
         return false;
     }
     ledger_decode_record(&record, job->out);
-    result = ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number,
+    result = ledger_check(&d->flow, &s->tally.ledger, &record, s->run_id, d->partner->number,
                           c->number, opened_ns >= s->end_ns);
     if (result != LEDGER_IN_ORDER)
         pulse_add(&s->pulse.faults, 1);
     if (result != LEDGER_IN_ORDER && result != LEDGER_REORDERED)
         return false;
     if (record.flags & LEDGER_FLAG_HANDSHAKE) {
-        handshake_on_answer(s, c, opened_ns);
+        handshake_on_answer(s, d, opened_ns);
         return false;
     }
-    measure(s, c, &record, opened_ns);
-    // Closed loop: the slot is free, the next envelope is due.
-    if (!shard_is_open_loop(s) && opened_ns < s->end_ns && c->partner->state == CLIENT_READY) {
-        bool has_room = uplink_push_due(s, c->partner, opened_ns, opened_ns);
-
-        assert(has_room);
-    }
+    d->received++;
+    measure(s, d, &record, opened_ns);
+    if (!shard_is_open_loop(s))
+        uplink_push_next(s, d->partner, record.sequence, opened_ns, false);
     return true;
 }
 
@@ -124,7 +139,7 @@ static void open_batch(struct shard *s)
     sp_session_open_batch(d->jobs, count);
     opened_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++)
-        delivered += deliver(s, d->clients[i], &d->jobs[i], opened_ns);
+        delivered += deliver(s, d->dialogs[i], &d->jobs[i], opened_ns);
     if (s->phase == SHARD_MEASURE)
         hist_record_many(&s->tally.open_cost, (opened_ns - began_ns) / count, count);
     pulse_add(&s->pulse.delivered, delivered);
@@ -136,14 +151,21 @@ static void on_session_message(struct shard *s, struct client *c,
 {
     struct downlink *d = &s->downlink;
     uint8_t *ciphertext = (uint8_t *)(uintptr_t)envelope->ciphertext;
+    struct dialog *dialog = NULL;
 
-    if (!c->has_session || envelope->ciphertext_len < SP_SESSION_OVERHEAD_BYTES) {
+    // It begins with its session's id.
+    if (envelope->ciphertext_len >= SP_SESSION_OVERHEAD_BYTES)
+        dialog = c->dialog_count <= 1 ? c->dialogs : dialog_find_session(c, ciphertext);
+    if (!dialog || !dialog->has_session) {
         s->tally.ledger.auth_fail++;
         pulse_add(&s->pulse.faults, 1);
         return;
     }
-    d->clients[d->job_count] = c;
-    d->jobs[d->job_count++] = (struct sp_session_job){.session = &c->session,
+    // Its acknowledgement would come behind our close: the relay keeps it for the next login.
+    if (c->is_leaving && (envelope->flags & WIRE_FLAG_DURABLE))
+        return;
+    d->dialogs[d->job_count] = dialog;
+    d->jobs[d->job_count++] = (struct sp_session_job){.session = &dialog->session,
                                                       .in = ciphertext,
                                                       .len = envelope->ciphertext_len,
                                                       .out = ciphertext + 16};
@@ -293,7 +315,7 @@ static void consume(struct shard *s, struct client *c, const uint8_t *bytes, siz
             return;
         at = (size_t)used;
     }
-    while (at < len && c->state != CLIENT_CLOSED) {
+    while (at < len && !client_is_gone(c)) {
         struct ws_frame frame;
         int known;
 
@@ -320,7 +342,7 @@ static void consume_records(struct shard *s, struct client *c, const uint8_t *by
     struct downlink *d = &s->downlink;
 
     tls_feed(c->tls, bytes, len);
-    while (c->state != CLIENT_CLOSED) {
+    while (!client_is_gone(c)) {
         struct tls_out out = {.bytes = s->tls_scratch, .cap = TLS_FLIGHT_MAX_BYTES};
         ssize_t got;
 
@@ -331,7 +353,7 @@ static void consume_records(struct shard *s, struct client *c, const uint8_t *by
             uplink_push_records(s, c, out.bytes, out.len);
         if (c->state == CLIENT_SECURING && got >= 0 && tls_is_established(c->tls))
             client_on_secured(s, c);
-        if (got == 0 || c->state == CLIENT_CLOSED)
+        if (got == 0 || client_is_gone(c))
             return;
         if (got < 0) {
             client_close(s, c,
@@ -352,8 +374,8 @@ void downlink_on_data(struct shard *s, struct client *c, uint16_t id, size_t len
     uint8_t *bytes = bufring_at(&s->receive_buffers, id);
 
     bufring_take(&s->receive_buffers, id);
-    if (c->state == CLIENT_CLOSED || c->tls) {
-        if (c->state != CLIENT_CLOSED)
+    if (client_is_gone(c) || c->tls) {
+        if (!client_is_gone(c))
             consume_records(s, c, bytes, len);
         bufring_put(&s->receive_buffers, id);
         return;

@@ -18,7 +18,7 @@ struct shard;
 
 struct downlink {
     struct sp_session_job jobs[DOWNLINK_BATCH];
-    struct client *clients[DOWNLINK_BATCH];
+    struct dialog *dialogs[DOWNLINK_BATCH];
     uint32_t job_count;
     uint16_t held[DOWNLINK_HELD_MAX]; // receive buffers the jobs point into
     uint32_t held_count;

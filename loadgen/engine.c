@@ -14,7 +14,9 @@
 
 #include "clock.h"
 #include "cpu.h"
+#include "population.h"
 #include "procstat.h"
+#include "reader.h"
 
 #define SQ_ENTRIES 2048u
 #define RECEIVE_GROUP 1u
@@ -49,36 +51,6 @@ static uint32_t power_of_two_from(uint32_t n, uint32_t min, uint32_t max)
     return p;
 }
 
-static int init_clients(struct shard *s)
-{
-    bool pairs = s->options->mode != OPTIONS_IDLE;
-    uint32_t depth = shard_is_open_loop(s)
-                         ? SHARD_BACKLOG
-                         : power_of_two_from(s->options->in_flight, 1, OPTIONS_IN_FLIGHT_MAX);
-
-    uint32_t trail =
-        budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
-
-    s->clients = calloc(s->client_count, sizeof *s->clients);
-    s->rearm = calloc(s->client_count, sizeof *s->rearm);
-    s->due_slab = calloc((size_t)s->client_count * depth, sizeof *s->due_slab);
-    s->trail_slab = calloc((size_t)s->client_count * trail, sizeof *s->trail_slab);
-    if (!s->clients || !s->rearm || !s->due_slab || !s->trail_slab)
-        return -ENOMEM;
-    for (uint32_t i = 0; i < s->client_count; i++) {
-        struct client *c = &s->clients[i];
-
-        c->number = s->first_number + i;
-        c->slot = i;
-        c->partner = pairs ? &s->clients[i ^ 1] : NULL;
-        c->due = s->due_slab + (size_t)i * depth;
-        c->due_mask = depth - 1;
-        budget_init_trail(&c->trail, s->trail_slab + (size_t)i * trail, trail);
-        timer_init(&c->retry);
-    }
-    return 0;
-}
-
 static int init(struct shard *s)
 {
     // A whole envelope frame and a control message fit a chunk.
@@ -100,7 +72,9 @@ static int init(struct shard *s)
     if (err == 0)
         err = arena_init(&s->arena);
     if (err == 0)
-        err = init_clients(s);
+        err = population_init(s);
+    if (err == 0)
+        err = travel_init(s);
     if (err == 0)
         err = downlink_init(s);
     if (err == 0)
@@ -117,21 +91,21 @@ static int init(struct shard *s)
 
 static void finish(struct shard *s)
 {
+    if (s->clients)
+        population_count(s);
     for (uint32_t i = 0; s->clients && i < s->opened; i++)
         client_free(s, &s->clients[i]);
     downlink_free(s);
     handshake_free(s);
     uplink_free(s);
+    travel_free(s);
     bufring_free(&s->receive_buffers);
     ring_free(&s->ring); // sends under way end here, so the arena goes after it
     arena_free(&s->arena);
     pool_free(&s->chunks);
     pool_free(&s->tls_partials);
     free(s->tls_scratch);
-    free(s->due_slab);
-    free(s->trail_slab);
-    free(s->rearm);
-    free(s->clients);
+    population_free(s);
 }
 
 static uint64_t thread_cpu_ns(void)
@@ -161,42 +135,51 @@ static void mark_edge(struct shard *s, int edge)
     s->tally.window_ns = s->end_ns - s->measure_ns;
 }
 
+static void begin_schedule(struct shard *s)
+{
+    const struct options *o = s->options;
+    struct plan_slots slots = population_slots(o, s->index);
+
+    assert(slots.senders == s->sender_count);
+    // A slack of 50 µs would be schedule lag.
+    prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
+    plan_init(&s->plan, s->schedule, o->arrival, &slots, o->seed);
+}
+
 static void begin_load(struct shard *s)
 {
     const struct options *o = s->options;
+    bool open_loop = shard_is_open_loop(s);
 
-    if (o->mode == OPTIONS_TALK && shard_is_open_loop(s)) {
-        struct plan_slots slots = plan_slots_of(o->connections, 2, s->index, o->threads);
+    if (open_loop && s->sender_count > 0)
+        begin_schedule(s);
+    for (uint32_t i = 0; i < s->sender_count; i++) {
+        struct client *c = s->senders[i];
 
-        assert(slots.senders == s->client_count);
-        // A slack of 50 µs would be schedule lag.
-        prctl(PR_SET_TIMERSLACK, 1ul, 0ul, 0ul, 0ul);
-        plan_init(&s->plan, s->schedule, o->arrival, &slots, o->seed);
-        return;
-    }
-    for (uint32_t i = 0; i < s->client_count; i++) {
-        struct client *c = &s->clients[i];
-
-        if (c->state == CLIENT_CLOSED)
-            continue;
-        for (uint32_t n = 0; o->mode == OPTIONS_TALK && n < o->in_flight; n++) {
+        // Offline users of the closed loop begin when the other one is away.
+        c->is_talking = c->state == CLIENT_READY && (open_loop || !group_is_offline(c->group));
+        for (uint32_t n = 0; c->is_talking && !open_loop && n < o->in_flight; n++) {
             bool has_room = uplink_push_due(s, c, s->now_ns, s->now_ns);
 
             assert(has_room);
         }
-        if (o->mode == OPTIONS_HANDSHAKE && i % 2 == 0)
+    }
+    for (uint32_t i = 0; i < s->client_count; i++) {
+        struct client *c = &s->clients[i];
+
+        if (client_is_leader(c) && group_is_handshaking(c->group) && c->state == CLIENT_READY)
             handshake_begin(s, c);
     }
+    travel_begin_load(s);
 }
 
 // A closed loop sends nothing after the window; an open one still owes what was scheduled.
 static void end_load(struct shard *s)
 {
-    if (shard_is_open_loop(s))
-        return;
-    if (shard_is_handshaking(s))
-        handshake_end_load(s);
-    for (uint32_t i = 0; i < s->client_count; i++)
+    handshake_end_load(s);
+    travel_end_load(s);
+    reader_end_load(s);
+    for (uint32_t i = 0; i < s->client_count && !shard_is_open_loop(s); i++)
         uplink_drop_due(s, &s->clients[i]);
 }
 
@@ -204,7 +187,8 @@ static bool is_drained(const struct shard *s)
 {
     const struct tally *t = &s->tally;
 
-    if (shard_is_open_loop(s) && s->start_ns + plan_next_ns(&s->plan) < s->end_ns)
+    if (shard_is_open_loop(s) && s->sender_count > 0 &&
+        s->start_ns + plan_next_ns(&s->plan) < s->end_ns)
         return false;
     return s->due_pending == 0 && t->ledger.received + t->ledger.refused >= t->ledger.expected &&
            t->handshakes_done + t->handshakes_failed >= t->handshakes_started;
@@ -219,8 +203,15 @@ static void begin_closing(struct shard *s)
     for (uint32_t i = 0; i < s->opened; i++) {
         struct client *c = &s->clients[i];
 
-        if (c->state > CLIENT_UPGRADING && c->state != CLIENT_CLOSED)
+        if (c->state == CLIENT_AWAY) { // it has no connection to end
+            c->state = CLIENT_CLOSED;
+            s->away--;
+            s->alive--;
+        } else if (c->state <= CLIENT_UPGRADING) { // on its way back
+            client_close(s, c, "the run is over");
+        } else if (c->state != CLIENT_CLOSED && !c->is_leaving) {
             uplink_push_frame(s, c, WS_CLOSE, normal, sizeof normal);
+        }
     }
 }
 
@@ -292,7 +283,12 @@ static void on_receive(struct shard *s, struct client *c, const struct io_uring_
         client_close(s, c, "the relay closed the connection");
     else if (cqe->res != -ENOBUFS)
         client_close(s, c, strerror(-cqe->res));
-    if (!(cqe->flags & IORING_CQE_F_MORE) && c->state != CLIENT_CLOSED && !c->needs_rearm) {
+    if (cqe->flags & IORING_CQE_F_MORE)
+        return;
+    c->is_receiving = false;
+    if (reader_is_slow(c) && cqe->res > 0)
+        reader_on_received(c, (uint32_t)cqe->res);
+    if (!client_is_gone(c) && !c->needs_rearm) {
         c->needs_rearm = true;
         s->rearm[s->rearm_count++] = c;
     }
@@ -302,6 +298,8 @@ static void dispatch(struct shard *s, const struct io_uring_cqe *cqe)
 {
     struct client *c = &s->clients[ring_tag_slot(cqe->user_data)];
 
+    // A slot is used again only when nothing of its connection before can complete.
+    assert(ring_tag_generation(cqe->user_data) == c->generation);
     switch ((enum shard_op)ring_tag_op(cqe->user_data)) {
     case SHARD_OP_CONNECT:
         client_on_connect(s, c, cqe->res);
@@ -313,8 +311,11 @@ static void dispatch(struct shard *s, const struct io_uring_cqe *cqe)
         uplink_on_sent(s, c, cqe->res);
         break;
     case SHARD_OP_CLOSE:
+        c->operations--;
         break;
     }
+    if (c->state == CLIENT_AWAY && client_is_back(c))
+        travel_on_gone(s, c);
 }
 
 // With many connections each completion's state and data are out of the first caches: ask for them
@@ -330,9 +331,9 @@ static void prefetch(const struct shard *s, const struct io_uring_cqe *cqe)
 
         __builtin_prefetch(bytes);
         __builtin_prefetch(bytes + CACHE_LINE_BYTES);
-        __builtin_prefetch(&c->session, 1);
+        __builtin_prefetch(&c->dialog.session, 1);
         __builtin_prefetch(c->persona.mailbox);
-        __builtin_prefetch(&c->flow, 1);
+        __builtin_prefetch(&c->dialog.flow, 1);
     }
 }
 
@@ -354,7 +355,7 @@ static void open_some(struct shard *s)
     while (s->phase == SHARD_SETUP && s->opened < s->client_count &&
            s->opening < SHARD_OPENING_MAX && atomic_load(&s->failure) == SHARD_FAILURE_NONE)
         client_open(s, &s->clients[s->opened++]);
-    atomic_store_explicit(&s->pulse.alive, s->alive, memory_order_relaxed);
+    atomic_store_explicit(&s->pulse.alive, s->alive - s->away, memory_order_relaxed);
 }
 
 // Open loop: envelopes whose time has come.
@@ -366,34 +367,46 @@ static void pace(struct shard *s)
 
         if (intended_ns > s->now_ns || intended_ns >= s->end_ns)
             return;
-        c = &s->clients[plan_pop(&s->plan)];
+        c = s->senders[plan_pop(&s->plan)];
+        if (!c->is_talking && c->leader->travel != CLIENT_PRESENT) {
+            c->tally->skipped += intended_ns >= s->measure_ns ? c->dialog_count : 0;
+            continue;
+        }
         if (intended_ns >= s->measure_ns) {
             struct stage_tally *stage = shard_find_stage(s, intended_ns);
 
-            s->tally.scheduled++;
+            s->tally.scheduled += c->dialog_count;
             hist_record(&s->tally.schedule_lag, s->now_ns - intended_ns);
             if (stage) {
-                stage->offered++;
+                stage->offered += c->dialog_count;
                 hist_record(&stage->schedule_lag, s->now_ns - intended_ns);
             }
         }
         // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
         // not take what is there already.
-        if (c->state == CLIENT_READY && c->partner->state == CLIENT_READY &&
-            !uplink_push_due(s, c, intended_ns, s->now_ns))
-            s->tally.backlog_full++;
+        if (c->is_talking && !uplink_push_due(s, c, intended_ns, s->now_ns))
+            s->tally.backlog_full += c->dialog_count;
     }
 }
 
 static bool is_pacing(const struct shard *s)
 {
-    return s->options->mode == OPTIONS_TALK && shard_is_open_loop(s) && s->phase >= SHARD_WARMUP &&
+    return s->sender_count > 0 && shard_is_open_loop(s) && s->phase >= SHARD_WARMUP &&
            s->phase <= SHARD_DRAIN;
 }
 
 static void fire(struct timer *t, void *ctx)
 {
-    handshake_on_retry(ctx, CONTAINER_OF(t, struct client, retry));
+    struct shard *s = ctx;
+    struct client *c = CONTAINER_OF(t, struct client, timer);
+
+    // What the set-up waits for is the same for all.
+    if (s->phase >= SHARD_WARMUP && c->group->behaviour == GROUP_SLOW_READER)
+        reader_on_timer(s, c);
+    else if (s->phase >= SHARD_WARMUP && group_is_travelling(c->group))
+        travel_on_timer(s, c);
+    else
+        handshake_on_retry(s, c);
 }
 
 static uint64_t until(uint64_t deadline_ns, uint64_t now_ns)
@@ -421,6 +434,8 @@ static uint64_t wait_ns(const struct shard *s, uint64_t now_ns)
         edge_ns = s->end_ns;
     else if (s->phase == SHARD_DRAIN)
         edge_ns = s->drain_ns;
+    if (travel_next_ns(s) < edge_ns)
+        edge_ns = travel_next_ns(s);
     if (until(edge_ns, now_ns) < wait)
         wait = until(edge_ns, now_ns);
     return wait < WAIT_MAX_NS ? wait : WAIT_MAX_NS;
@@ -430,7 +445,7 @@ static void rearm(struct shard *s)
 {
     bufring_commit(&s->receive_buffers);
     for (uint32_t i = 0; i < s->rearm_count; i++) {
-        if (s->rearm[i]->state != CLIENT_CLOSED)
+        if (!client_is_gone(s->rearm[i]))
             client_arm_receive(s, s->rearm[i]);
     }
     s->rearm_count = 0;
@@ -450,6 +465,7 @@ static void turn(struct shard *s)
         pace(s);
     if (s->timers.armed > 0)
         timer_wheel_advance(&s->timers, s->now_ns, fire, s);
+    travel_turn(s);
     open_some(s);
     uplink_flush(s);
     rearm(s);

@@ -1,7 +1,7 @@
-// X3DH and PQXDH of the shard's pairs, batched over pairs. Public-key work takes tens to hundreds
-// of microseconds a handshake, milliseconds with a hybrid identity, so each turn does a bounded
-// number of them. Never allocates on the way but inside the library: prepared keys, post-quantum
-// work.
+// X3DH and PQXDH of the shard's dialogs, batched over dialogs. Public-key work takes tens to
+// hundreds of microseconds a handshake, milliseconds with a hybrid identity, so each turn does a
+// bounded number of them. Never allocates on the way but inside the library: prepared keys,
+// post-quantum work.
 #include "handshake.h"
 
 #include <assert.h>
@@ -27,33 +27,33 @@
 static int init_queue(struct handshake_queue *q, uint32_t capacity, size_t stride_bytes)
 {
     *q = (struct handshake_queue){.stride_bytes = stride_bytes, .capacity = capacity};
-    q->clients = calloc(capacity, sizeof(*q->clients));
+    q->dialogs = calloc(capacity, sizeof(*q->dialogs));
     q->places = calloc(capacity, stride_bytes);
-    return q->clients && q->places ? 0 : -ENOMEM;
+    return q->dialogs && q->places ? 0 : -ENOMEM;
 }
 
 static void free_queue(struct handshake_queue *q)
 {
-    free(q->clients);
+    free(q->dialogs);
     free(q->places);
 }
 
-// Each pair's one initiator and one responder wait once at most, so there is always a place.
-static void *push(struct handshake_queue *q, struct client *c)
+// Each initiator and each responder waits once at most, so there is always a place.
+static void *push(struct handshake_queue *q, struct dialog *d)
 {
     uint32_t at = (q->head + q->count++) % q->capacity;
 
     assert(q->count <= q->capacity);
-    q->clients[at] = c;
+    q->dialogs[at] = d;
     return q->places + at * q->stride_bytes;
 }
 
-static struct client *peek(const struct handshake_queue *q, uint32_t index, void **place)
+static struct dialog *peek(const struct handshake_queue *q, uint32_t index, void **place)
 {
     uint32_t at = (q->head + index) % q->capacity;
 
     *place = q->places + at * q->stride_bytes;
-    return q->clients[at];
+    return q->dialogs[at];
 }
 
 static void drop(struct handshake_queue *q, uint32_t count)
@@ -77,13 +77,13 @@ int handshake_init(struct shard *s)
     const struct options *o = s->options;
     int err;
 
-    if (o->mode == OPTIONS_IDLE)
+    if (s->initiator_count == 0)
         return 0;
     h->batch = o->is_hybrid ? HYBRID_BATCH : BATCH;
     h->initial_bytes =
         LEDGER_RECORD_BYTES + (uint32_t)sp_initial_overhead_bytes(o->suite, o->is_hybrid);
-    err = init_queue(&h->bundles, s->client_count / 2, bundle_bytes(o));
-    return err < 0 ? err : init_queue(&h->initials, s->client_count / 2, h->initial_bytes);
+    err = init_queue(&h->bundles, s->initiator_count, bundle_bytes(o));
+    return err < 0 ? err : init_queue(&h->initials, s->responder_count, h->initial_bytes);
 }
 
 void handshake_free(struct shard *s)
@@ -120,38 +120,42 @@ static const char *reason(int result)
 
 // ---- what comes in ------------------------------------------------------------------------------
 
-static bool is_loading(const struct shard *s)
+static struct dialog *current(struct client *leader)
 {
-    return s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE;
+    return &leader->dialogs[leader->current];
 }
 
-static void ask(struct shard *s, struct client *c)
+static void ask(struct shard *s, struct dialog *d)
 {
     char text[USER_CONTROL_MAX_BYTES];
-    size_t len = user_control_encode_get_bundle(text, c->partner->persona.name, s->options->suite);
+    size_t len = user_control_encode_get_bundle(text, d->partner->persona.name, s->options->suite);
 
-    c->handshake = CLIENT_HANDSHAKE_ASKED;
-    uplink_push_frame(s, c, WS_TEXT, (const uint8_t *)text, len);
+    d->handshake = DIALOG_HANDSHAKE_ASKED;
+    uplink_push_frame(s, d->owner, WS_TEXT, (const uint8_t *)text, len);
 }
 
 void handshake_begin(struct shard *s, struct client *c)
 {
+    struct dialog *d = current(c);
+
     s->tally.handshakes_started++;
-    c->handshake_began_ns = clock_now_ns();
-    ask(s, c);
+    d->handshake_began_ns = clock_now_ns();
+    ask(s, d);
 }
 
 void handshake_on_rate_limit(struct shard *s, struct client *c)
 {
     s->tally.rate_limited++;
-    timer_arm(&s->timers, &c->retry, clock_now_ns() + RETRY_NS);
+    timer_arm(&s->timers, &c->timer, clock_now_ns() + RETRY_NS);
 }
 
 void handshake_on_retry(struct shard *s, struct client *c)
 {
-    if (c->state == CLIENT_READY && c->handshake == CLIENT_HANDSHAKE_ASKED &&
+    struct dialog *d = current(c);
+
+    if (c->state == CLIENT_READY && d->handshake == DIALOG_HANDSHAKE_ASKED &&
         s->phase < SHARD_CLOSING)
-        ask(s, c);
+        ask(s, d);
 }
 
 // Something did not verify or open, or nobody waited for it.
@@ -163,44 +167,44 @@ static void count_fault(struct shard *s)
 
 // The handshake under way cannot complete: ends the set-up, later counts and makes room for the
 // next.
-static void abandon(struct shard *s, struct client *initiator, const char *why)
+static void abandon(struct shard *s, struct dialog *initiator, const char *why)
 {
     if (s->phase <= SHARD_WAITING) {
         shard_fail(s, SHARD_FAILURE_PROTOCOL, "a handshake failed: %s", why);
         return;
     }
     s->tally.handshakes_failed++;
-    initiator->handshake = CLIENT_HANDSHAKE_NONE;
-    if (is_loading(s) && initiator->state == CLIENT_READY &&
+    initiator->handshake = DIALOG_HANDSHAKE_NONE;
+    if (shard_is_loading(s) && initiator->owner->state == CLIENT_READY &&
         initiator->partner->state == CLIENT_READY)
-        handshake_begin(s, initiator);
+        handshake_begin(s, initiator->owner);
 }
 
 // Abandon the handshake whose initial message came to `responder`. If none is under way, the relay
 // made the message up or repeats an old one.
-static void abandon_from(struct shard *s, struct client *responder, const char *why)
+static void abandon_from(struct shard *s, struct dialog *responder, const char *why)
 {
-    if (responder->partner->handshake == CLIENT_HANDSHAKE_INITIATED || s->phase <= SHARD_WAITING)
-        abandon(s, responder->partner, why);
+    if (responder->peer->handshake == DIALOG_HANDSHAKE_INITIATED || s->phase <= SHARD_WAITING)
+        abandon(s, responder->peer, why);
 }
 
-static void reject_bundle(struct shard *s, struct client *initiator, const char *why)
+static void reject_bundle(struct shard *s, struct dialog *initiator, const char *why)
 {
     count_fault(s);
     abandon(s, initiator, why);
 }
 
-static void reject_initial(struct shard *s, struct client *responder, const char *why)
+static void reject_initial(struct shard *s, struct dialog *responder, const char *why)
 {
     count_fault(s);
     abandon_from(s, responder, why);
 }
 
-void handshake_on_refused(struct shard *s, struct client *c)
+void handshake_on_refused(struct shard *s, struct dialog *d)
 {
-    struct client *initiator = c->number % 2 == 0 ? c : c->partner;
+    struct dialog *initiator = client_is_leader(d->owner) ? d : d->peer;
 
-    if (initiator->handshake == CLIENT_HANDSHAKE_INITIATED)
+    if (initiator->handshake == DIALOG_HANDSHAKE_INITIATED)
         abandon(s, initiator, "the relay refused a message of it");
 }
 
@@ -209,17 +213,19 @@ void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bund
     struct handshake_queue *q = &s->handshakes.bundles;
     const struct options *o = s->options;
     struct sp_bundle_storage *copy;
+    struct dialog *d;
 
-    if (c->handshake != CLIENT_HANDSHAKE_ASKED)
+    if (!client_is_leader(c) || current(c)->handshake != DIALOG_HANDSHAKE_ASKED)
         return;
+    d = current(c);
     // There is no room for more than was asked for, and it is wrong; less is the library's to see.
     if ((bundle->bundle.kem_prekey && o->suite != SP_SUITE_PQXDH) ||
         (bundle->bundle.ml_dsa && !o->is_hybrid)) {
-        reject_bundle(s, c, reason(SP_HANDSHAKE_SUITE));
+        reject_bundle(s, d, reason(SP_HANDSHAKE_SUITE));
         return;
     }
-    c->handshake = CLIENT_HANDSHAKE_BUNDLE;
-    copy = push(q, c);
+    d->handshake = DIALOG_HANDSHAKE_BUNDLE;
+    copy = push(q, d);
     memcpy(copy, bundle, q->stride_bytes);
     if (bundle->bundle.kem_prekey)
         copy->bundle.kem_prekey = &copy->kem_prekey;
@@ -231,61 +237,54 @@ void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciph
 {
     struct handshakes *h = &s->handshakes;
 
-    if (c->number % 2 == 0 || c->state != CLIENT_READY || c->is_responding) {
+    if (!c->leader || client_is_leader(c) || c->state != CLIENT_READY || c->is_responding) {
         count_fault(s);
         return;
     }
     if (len != h->initial_bytes) {
-        reject_initial(s, c, reason(SP_HANDSHAKE_MALFORMED));
+        reject_initial(s, c->dialogs, reason(SP_HANDSHAKE_MALFORMED));
         return;
     }
     c->is_responding = true;
-    memcpy(push(&h->initials, c), ciphertext, len);
+    memcpy(push(&h->initials, c->dialogs), ciphertext, len);
 }
 
 // ---- the initiator ------------------------------------------------------------------------------
 
-static struct ledger_record make_record(const struct shard *s, const struct client *from)
+static struct ledger_record make_record(const struct shard *s, const struct dialog *from)
 {
     return (struct ledger_record){.run_id = s->run_id,
-                                  .sender = from->number,
+                                  .sender = from->owner->number,
                                   .receiver = from->partner->number,
                                   .intended_ns = s->now_ns,
                                   .sent_ns = s->now_ns,
                                   .flags = LEDGER_FLAG_HANDSHAKE};
 }
 
-static bool is_partner(const struct client *c, const uint8_t *ed25519, const uint8_t *ml_dsa_65)
+static bool is_partner(const struct dialog *d, const uint8_t *ed25519, const uint8_t *ml_dsa_65)
 {
-    struct sp_identity_key partner = sp_identity_public(&c->partner->persona.identity);
+    struct sp_identity_key partner = sp_identity_public(&d->partner->persona.identity);
 
     return memcmp(ed25519, partner.ed25519, 32) == 0 &&
            (!partner.ml_dsa_65 ||
             memcmp(ml_dsa_65, partner.ml_dsa_65, SP_ML_DSA_PUBLIC_BYTES) == 0);
 }
 
-static struct sp_session_init_job session_job(const struct shard *s, struct client *c,
+static struct sp_session_init_job session_job(const struct shard *s, const struct dialog *d,
                                               struct sp_session *session,
                                               const struct sp_handshake *handshake)
 {
     return (struct sp_session_init_job){.session = session,
                                         .handshake = handshake,
-                                        .initiator = c->number % 2 == 0,
-                                        .local = sp_identity_public(&c->persona.identity),
-                                        .remote = sp_identity_public(&c->partner->persona.identity),
+                                        .initiator = client_is_leader(d->owner),
+                                        .local = sp_identity_public(&d->owner->persona.identity),
+                                        .remote = sp_identity_public(&d->partner->persona.identity),
                                         .mode = s->options->session,
                                         .skipped_max = SKIPPED_MAX};
 }
 
-static void drop_session(struct client *c)
-{
-    if (c->has_session)
-        sp_session_free(&c->session);
-    c->has_session = false;
-}
-
 // The initial messages of those whose bundle was good.
-static void send_initials(struct shard *s, struct client **clients,
+static void send_initials(struct shard *s, struct dialog **dialogs,
                           const struct sp_initiate_job **handshakes, uint32_t count)
 {
     static_assert(sizeof(uint8_t[HANDSHAKE_BATCH_MAX][HANDSHAKE_INITIAL_MAX_BYTES]) <= 256 * KIB,
@@ -297,12 +296,12 @@ static void send_initials(struct shard *s, struct client **clients,
     bool all = true;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct ledger_record record = make_record(s, clients[i]);
+        struct ledger_record record = make_record(s, dialogs[i]);
 
         ledger_encode_record(plain[i], &record);
-        drop_session(clients[i]);
-        sessions[i] = session_job(s, clients[i], &clients[i]->session, &handshakes[i]->handshake);
-        seals[i] = (struct sp_initial_seal_job){.session = &clients[i]->session,
+        dialog_drop_session(dialogs[i]);
+        sessions[i] = session_job(s, dialogs[i], &dialogs[i]->session, &handshakes[i]->handshake);
+        seals[i] = (struct sp_initial_seal_job){.session = &dialogs[i]->session,
                                                 .handshake = handshakes[i],
                                                 .in = plain[i],
                                                 .len = LEDGER_RECORD_BYTES,
@@ -310,8 +309,8 @@ static void send_initials(struct shard *s, struct client **clients,
     }
     sp_session_init_batch(sessions, count);
     for (uint32_t i = 0; i < count; i++) {
-        clients[i]->has_session = sessions[i].result == 0;
-        all = all && clients[i]->has_session;
+        dialogs[i]->has_session = sessions[i].result == 0;
+        all = all && dialogs[i]->has_session;
     }
     if (!all) {
         shard_fail(s, SHARD_FAILURE_INTERNAL, "no session could be made");
@@ -325,10 +324,10 @@ static void send_initials(struct shard *s, struct client **clients,
             shard_fail(s, SHARD_FAILURE_INTERNAL, "an initial message could not be sealed");
             return;
         }
-        clients[i]->handshake = CLIENT_HANDSHAKE_INITIATED;
-        clients[i]->with_one_time = bundle->has_one_time_prekey;
-        clients[i]->with_last_resort = bundle->kem_prekey && !bundle->kem_prekey->is_one_time;
-        uplink_push_envelope(s, clients[i], WIRE_KIND_INITIAL, sealed[i],
+        dialogs[i]->handshake = DIALOG_HANDSHAKE_INITIATED;
+        dialogs[i]->with_one_time = bundle->has_one_time_prekey;
+        dialogs[i]->with_last_resort = bundle->kem_prekey && !bundle->kem_prekey->is_one_time;
+        uplink_push_envelope(s, dialogs[i], WIRE_KIND_INITIAL, sealed[i],
                              s->handshakes.initial_bytes);
     }
 }
@@ -338,35 +337,35 @@ static void initiate(struct shard *s, uint32_t count)
     struct handshake_queue *q = &s->handshakes.bundles;
     struct sp_initiate_job jobs[HANDSHAKE_BATCH_MAX];
     const struct sp_initiate_job *good[HANDSHAKE_BATCH_MAX];
-    struct client *clients[HANDSHAKE_BATCH_MAX], *good_clients[HANDSHAKE_BATCH_MAX];
+    struct dialog *dialogs[HANDSHAKE_BATCH_MAX], *good_dialogs[HANDSHAKE_BATCH_MAX];
     uint32_t good_count = 0;
 
     for (uint32_t i = 0; i < count; i++) {
         void *bundle; // each place begins with it
 
-        clients[i] = peek(q, i, &bundle);
-        jobs[i] = (struct sp_initiate_job){.identity = &clients[i]->persona.identity,
+        dialogs[i] = peek(q, i, &bundle);
+        jobs[i] = (struct sp_initiate_job){.identity = &dialogs[i]->owner->persona.identity,
                                            .bundle = bundle,
                                            .suite = s->options->suite};
     }
     sp_handshake_initiate_batch(jobs, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct client *c = clients[i];
+        struct dialog *d = dialogs[i];
         const struct sp_bundle *bundle = jobs[i].bundle;
 
-        if (c->state == CLIENT_CLOSED)
+        if (client_is_gone(d->owner))
             continue;
         if (jobs[i].result != 0) {
-            reject_bundle(s, c, reason(jobs[i].result));
-        } else if (!is_partner(c, bundle->identity_key,
+            reject_bundle(s, d, reason(jobs[i].result));
+        } else if (!is_partner(d, bundle->identity_key,
                                bundle->ml_dsa ? bundle->ml_dsa->key : NULL)) {
-            reject_bundle(s, c, "the bundle is somebody else's");
+            reject_bundle(s, d, "the bundle is somebody else's");
         } else {
-            good_clients[good_count] = c;
+            good_dialogs[good_count] = d;
             good[good_count++] = &jobs[i];
         }
     }
-    send_initials(s, good_clients, good, good_count);
+    send_initials(s, good_dialogs, good, good_count);
     drop(q, count);
     sp_wipe(jobs, sizeof jobs);
 }
@@ -375,7 +374,7 @@ static void initiate(struct shard *s, uint32_t count)
 
 // One initial message on its way: what it names, and the secrets of that.
 struct response {
-    struct client *client;
+    struct dialog *dialog;
     struct sp_initial_header header;
     uint8_t *one_time_secret;
     struct sp_ml_kem_key one_time_kem; // empty unless the message names a one-time KEM prekey
@@ -385,7 +384,7 @@ struct response {
 static const char *prepare(const struct shard *s, struct response *r, const uint8_t *message,
                            struct sp_respond_job *job)
 {
-    struct persona *p = &r->client->persona;
+    struct persona *p = &r->dialog->owner->persona;
     const struct sp_ml_kem_key *kem = NULL;
     const struct sp_initial_header *header = &r->header;
 
@@ -417,31 +416,32 @@ static const char *prepare(const struct shard *s, struct response *r, const uint
 static bool admit(struct shard *s, struct response *r, struct sp_session *fresh,
                   const uint8_t plain[LEDGER_RECORD_BYTES])
 {
-    struct client *c = r->client;
+    struct dialog *d = r->dialog;
+    struct client *c = d->owner;
     struct ledger_record record;
 
-    drop_session(c);
-    c->session = *fresh;
-    c->has_session = true;
+    dialog_drop_session(d);
+    d->session = *fresh;
+    d->has_session = true;
     if (r->header.one_time_prekey_id != 0)
         persona_drop_one_time(&c->persona, r->header.one_time_prekey_id);
     if (r->header.kem_prekey_id != 0)
         persona_drop_kem(&c->persona, r->header.kem_prekey_id);
     ledger_decode_record(&record, plain);
-    return ledger_check(&c->flow, &s->tally.ledger, &record, s->run_id, c->partner->number,
+    return ledger_check(&d->flow, &s->tally.ledger, &record, s->run_id, d->partner->number,
                         c->number, false) == LEDGER_IN_ORDER;
 }
 
-static void answer(struct shard *s, struct client **clients, uint32_t count)
+static void answer(struct shard *s, struct dialog **dialogs, uint32_t count)
 {
     struct sp_session_job jobs[HANDSHAKE_BATCH_MAX];
     uint8_t sealed[HANDSHAKE_BATCH_MAX][ANSWER_BYTES];
 
     for (uint32_t i = 0; i < count; i++) {
-        struct ledger_record record = make_record(s, clients[i]);
+        struct ledger_record record = make_record(s, dialogs[i]);
 
         ledger_encode_record(sealed[i] + 16, &record);
-        jobs[i] = (struct sp_session_job){.session = &clients[i]->session,
+        jobs[i] = (struct sp_session_job){.session = &dialogs[i]->session,
                                           .in = sealed[i] + 16,
                                           .len = LEDGER_RECORD_BYTES,
                                           .out = sealed[i]};
@@ -452,16 +452,16 @@ static void answer(struct shard *s, struct client **clients, uint32_t count)
             shard_fail(s, SHARD_FAILURE_INTERNAL, "an answer could not be sealed");
             return;
         }
-        uplink_push_envelope(s, clients[i], WIRE_KIND_SESSION, sealed[i], ANSWER_BYTES);
-        client_settle(s, clients[i]);
-        client_restock(s, clients[i]);
+        uplink_push_envelope(s, dialogs[i], WIRE_KIND_SESSION, sealed[i], ANSWER_BYTES);
+        client_settle(s, dialogs[i]->owner);
+        client_restock(s, dialogs[i]->owner);
     }
 }
 
 // Open the payloads of those whose key agreement held. What was there stays until they have opened.
 static uint32_t open_initials(struct shard *s, struct response **responses,
                               const struct sp_respond_job **jobs, uint32_t count,
-                              struct client **out)
+                              struct dialog **out)
 {
     uint8_t plain[HANDSHAKE_BATCH_MAX][LEDGER_RECORD_BYTES];
     struct sp_session fresh[HANDSHAKE_BATCH_MAX];
@@ -472,7 +472,7 @@ static uint32_t open_initials(struct shard *s, struct response **responses,
     for (uint32_t i = 0; i < count; i++) {
         struct response *r = responses[i];
 
-        sessions[i] = session_job(s, r->client, &fresh[i], &jobs[i]->handshake);
+        sessions[i] = session_job(s, r->dialog, &fresh[i], &jobs[i]->handshake);
         opens[i] = (struct sp_initial_open_job){
             .session = &fresh[i],
             .in = jobs[i]->message,
@@ -493,16 +493,16 @@ static uint32_t open_initials(struct shard *s, struct response **responses,
     }
     sp_initial_open_batch(opens, count);
     for (uint32_t i = 0; i < count; i++) {
-        struct client *c = responses[i]->client;
+        struct dialog *d = responses[i]->dialog;
 
         if (opens[i].result != 0) {
             sp_session_free(&fresh[i]);
-            reject_initial(s, c, reason(opens[i].result));
+            reject_initial(s, d, reason(opens[i].result));
         } else if (admit(s, responses[i], &fresh[i], plain[i])) {
-            out[opened++] = c;
+            out[opened++] = d;
         } else {
             pulse_add(&s->pulse.faults, 1);
-            abandon_from(s, c, "the initial message is not for this user");
+            abandon_from(s, d, "the initial message is not for this user");
         }
     }
     sp_wipe(fresh, sizeof fresh);
@@ -515,22 +515,22 @@ static void conclude(struct shard *s, struct response *responses, const struct s
 {
     struct response *good[HANDSHAKE_BATCH_MAX];
     const struct sp_respond_job *good_jobs[HANDSHAKE_BATCH_MAX];
-    struct client *clients[HANDSHAKE_BATCH_MAX];
+    struct dialog *dialogs[HANDSHAKE_BATCH_MAX];
     uint32_t good_count = 0;
 
     for (uint32_t i = 0; i < count; i++) {
-        struct client *c = responses[i].client;
+        struct dialog *d = responses[i].dialog;
 
         if (jobs[i].result != 0) {
-            reject_initial(s, c, reason(jobs[i].result));
-        } else if (!is_partner(c, jobs[i].initiator_ed25519, jobs[i].initiator_ml_dsa_65)) {
-            reject_initial(s, c, "the initial message is somebody else's");
+            reject_initial(s, d, reason(jobs[i].result));
+        } else if (!is_partner(d, jobs[i].initiator_ed25519, jobs[i].initiator_ml_dsa_65)) {
+            reject_initial(s, d, "the initial message is somebody else's");
         } else {
             good[good_count] = &responses[i];
             good_jobs[good_count++] = &jobs[i];
         }
     }
-    answer(s, clients, open_initials(s, good, good_jobs, good_count, clients));
+    answer(s, dialogs, open_initials(s, good, good_jobs, good_count, dialogs));
 }
 
 static void respond(struct shard *s, uint32_t count)
@@ -545,13 +545,13 @@ static void respond(struct shard *s, uint32_t count)
         void *message;
         const char *why;
 
-        *r = (struct response){.client = peek(q, i, &message)};
-        r->client->is_responding = false;
-        if (r->client->state == CLIENT_CLOSED)
+        *r = (struct response){.dialog = peek(q, i, &message)};
+        r->dialog->owner->is_responding = false;
+        if (client_is_gone(r->dialog->owner))
             continue;
         why = prepare(s, r, message, &jobs[prepared]);
         if (why)
-            reject_initial(s, r->client, why);
+            reject_initial(s, r->dialog, why);
         else
             prepared++;
     }
@@ -565,33 +565,64 @@ static void respond(struct shard *s, uint32_t count)
     sp_wipe(jobs, sizeof jobs);
 }
 
-void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns)
+// In the window: how it went.
+static void count_done(struct shard *s, const struct dialog *d, uint64_t took_ns)
 {
     struct tally *t = &s->tally;
-    uint64_t took_ns = received_ns - c->handshake_began_ns;
+    struct tally_group *g = d->owner->tally;
 
-    if (c->handshake != CLIENT_HANDSHAKE_INITIATED) {
+    if (d->with_one_time) {
+        t->handshakes++;
+        g->handshakes++;
+    } else {
+        t->handshakes_without_one_time++;
+        g->handshakes_without_one_time++;
+        hist_record(&g->without_one_time, took_ns);
+    }
+    t->handshakes_with_last_resort += d->with_last_resort;
+    g->handshakes_with_last_resort += d->with_last_resort;
+}
+
+// The set-up's handshakes: the next of the leader's dialogs, or all are done.
+static void go_on(struct shard *s, struct client *c)
+{
+    if (c->current + 1 < c->dialog_count) {
+        c->current++;
+        handshake_begin(s, c);
+        return;
+    }
+    client_settle(s, c);
+}
+
+void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns)
+{
+    struct tally *t = &s->tally;
+    struct client *c = d->owner;
+    uint64_t took_ns = received_ns - d->handshake_began_ns;
+
+    if (d->handshake != DIALOG_HANDSHAKE_INITIATED) {
         count_fault(s);
         return;
     }
-    c->handshake = CLIENT_HANDSHAKE_NONE;
+    d->handshake = DIALOG_HANDSHAKE_NONE;
     t->handshakes_done++;
     hist_record(&t->handshake, took_ns);
-    if (received_ns >= s->measure_ns && received_ns < s->end_ns) {
-        if (c->with_one_time)
-            t->handshakes++;
-        else
-            t->handshakes_without_one_time++;
-        t->handshakes_with_last_resort += c->with_last_resort;
+    if (received_ns >= s->measure_ns && received_ns < s->end_ns)
+        count_done(s, d, took_ns);
+    if (!c->is_settled) {
+        go_on(s, c);
+        return;
     }
-    if (shard_is_handshaking(s) && c->is_settled) {
-        pulse_add(&s->pulse.handshakes, 1);
-        pulse_record(&s->pulse, took_ns);
-        if (c->handshake_began_ns >= s->measure_ns && c->handshake_began_ns < s->end_ns)
+    pulse_add(&s->pulse.handshakes, 1);
+    if (d->handshake_began_ns >= s->measure_ns && d->handshake_began_ns < s->end_ns) {
+        if (s->options->mode == OPTIONS_HANDSHAKE) {
+            pulse_record(&s->pulse, took_ns);
             hist_record(&t->response, took_ns);
+        }
+        if (s->options->mode != OPTIONS_HANDSHAKE || s->options->group_count > 1)
+            hist_record(&c->tally->response, took_ns);
     }
-    client_settle(s, c);
-    if (shard_is_handshaking(s) && is_loading(s) && received_ns < s->end_ns)
+    if (group_is_handshaking(c->group) && shard_is_loading(s) && received_ns < s->end_ns)
         handshake_begin(s, c);
 }
 
@@ -599,11 +630,15 @@ void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns
 // envelope of theirs is under way.
 void handshake_end_load(struct shard *s)
 {
-    for (uint32_t i = 0; i < s->client_count; i += 2) {
+    for (uint32_t i = 0; i < s->client_count; i++) {
         struct client *c = &s->clients[i];
+        struct dialog *d;
 
-        if (c->handshake == CLIENT_HANDSHAKE_ASKED || c->handshake == CLIENT_HANDSHAKE_BUNDLE) {
-            c->handshake = CLIENT_HANDSHAKE_NONE;
+        if (!client_is_leader(c) || !group_is_handshaking(c->group))
+            continue;
+        d = current(c);
+        if (d->handshake == DIALOG_HANDSHAKE_ASKED || d->handshake == DIALOG_HANDSHAKE_BUNDLE) {
+            d->handshake = DIALOG_HANDSHAKE_NONE;
             s->tally.handshakes_started--;
         }
     }
@@ -617,7 +652,7 @@ void handshake_end_drain(struct shard *s)
     for (uint32_t i = 0; i < q->count; i++) {
         void *message;
 
-        if (peek(q, i, &message)->partner->handshake == CLIENT_HANDSHAKE_INITIATED)
+        if (peek(q, i, &message)->peer->handshake == DIALOG_HANDSHAKE_INITIATED)
             s->tally.handshakes_started--;
     }
 }

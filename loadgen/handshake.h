@@ -1,7 +1,8 @@
-// X3DH or PQXDH between the two users of a pair, through the relay: bundle → verify → initial
-// message → respond → answer. The public-key work of a turn is done in batches over all pairs, a
+// X3DH or PQXDH between the two ends of a dialog, through the relay: bundle → verify → initial
+// message → respond → answer. The public-key work of a turn is done in batches over all dialogs, a
 // bounded number each turn, so that received messages wait some ten milliseconds at most. Only the
-// even user of a pair initiates, only the odd one responds. Thread: the shard's.
+// leader of a unit initiates, for one of its dialogs at a time: so an answer whose session id is
+// new belongs to that one. The others respond. Thread: the shard's.
 #ifndef SEALPOST_HANDSHAKE_H
 #define SEALPOST_HANDSHAKE_H
 
@@ -18,10 +19,10 @@ struct shard;
 // The initial message carries a ledger record.
 #define HANDSHAKE_INITIAL_MAX_BYTES (LEDGER_RECORD_BYTES + SP_INITIAL_OVERHEAD_MAX_BYTES)
 
-// Clients whose bundles or initial messages wait, in their order: a ring with a place for each
-// pair, each place with `stride_bytes` of what came.
+// Dialogs whose bundles or initial messages wait, in their order: a ring with a place for each
+// initiator or responder, each place with `stride_bytes` of what came.
 struct handshake_queue {
-    struct client **clients;
+    struct dialog **dialogs;
     uint8_t *places;
     size_t stride_bytes;
     uint32_t head, count, capacity;
@@ -37,20 +38,20 @@ struct handshakes {
 // Errors: -ENOMEM.
 NODISCARD int handshake_init(struct shard *s);
 void handshake_free(struct shard *s);
-// The even user of a pair asks for its partner's bundle.
+// The leader of a unit asks for the bundle of the user its current dialog is with.
 void handshake_begin(struct shard *s, struct client *c);
 // Copied; nothing happens unless it was asked for.
 void handshake_on_bundle(struct shard *s, struct client *c, const struct sp_bundle_storage *bundle);
 // Copied. One that no handshake is under way for counts as not opened.
 void handshake_on_initial(struct shard *s, struct client *c, const uint8_t *ciphertext, size_t len);
 // The answer opened at the initiator.
-void handshake_on_answer(struct shard *s, struct client *c, uint64_t received_ns);
-// The relay refused an initial message or an answer.
-void handshake_on_refused(struct shard *s, struct client *c);
+void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns);
+// The relay refused an initial message or an answer of this end.
+void handshake_on_refused(struct shard *s, struct dialog *d);
 // get_bundle was refused: again a little later.
 void handshake_on_rate_limit(struct shard *s, struct client *c);
 void handshake_on_retry(struct shard *s, struct client *c);
-// Handshake mode: the window is over.
+// Handshake groups: the window is over.
 void handshake_end_load(struct shard *s);
 // The drain is over: initial messages that still wait here were not lost.
 void handshake_end_drain(struct shard *s);

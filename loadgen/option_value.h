@@ -15,15 +15,19 @@ enum {
     OPTION_KEYS_CRYPTO = 320,
     OPTION_KEYS_PROCESS = 384,
     OPTION_KEYS_OUTPUTS = 448,
+    OPTION_KEYS_SCENARIO = 512,
 };
 
 // What is known while the options are read; `input` of every argp parser.
 struct option_parse {
     struct options *o;
     char *reason;                  // OPTIONS_REASON_BYTES
+    int next;                      // after an error: the argument behind the one that is wrong
     const struct options_own *own; // NULL: a run
     struct report_option_parse report;
-    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration;
+    bool has_groups, has_mode;
+    bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration,
+        has_scenario;
 };
 
 // Say why; returns EINVAL.

@@ -4,13 +4,17 @@
 
 #include <argp.h>
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "ceiling.h"
 #include "exit_code.h"
 #include "option_value.h"
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
+#include "options_scenario.h"
 #include "options_threshold.h"
 #include "outputs.h"
 
@@ -29,6 +33,20 @@ static const char doc[] =
     "A rate that is not given is where the stage before ended, after a spike where it began. "
     "NAME: in front names a stage in the result. The warm-up has the first stage's first rate.\n"
     "\n"
+    "GROUPS: users split by share (default 1), each with a behaviour and what it takes.\n"
+    "  chat          pairs, both send\n"
+    "  fan-out       one sends the same to recipients=4 others, sealed for each; such a round is "
+    "one "
+    "arrival of RATE, and one of --in-flight\n"
+    "  handshake     pairs, one key agreement after the other\n"
+    "  prekey-drain  the same, and prekeys=100 one-time prekeys each are not replaced\n"
+    "  churn         pairs that talk, leave after online=1s, come back after offline=100ms "
+    "(means)\n"
+    "  storm         pairs that talk, lose their connections together, every=2s, and come back\n"
+    "  slow-reader   pairs; the recipient reads read=100000 bytes a second\n"
+    "  offline       pairs; messages=100 (closed loop) wait for a recipient away for offline=1s\n"
+    "  idle          connected, silent\n"
+    "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
     "      100 connections, one envelope in flight each, ten seconds\n"
@@ -42,6 +60,9 @@ static const char doc[] =
     "      post-quantum key agreement and identities, forward secrecy for each message\n"
     "  sealpost-load ws://127.0.0.1:8080 -m idle -c 15000 -d 30 --server-pid 4711\n"
     "      memory for each idle connection\n"
+    "  sealpost-load ws://127.0.0.1:8080 -c 500 --group chat,share=4 --group "
+    "fan-out,recipients=24\n"
+    "      400 users in pairs, and four who send to 24 others each\n"
     "\n"
     "  sealpost-load ws://127.0.0.1:8080 -T 'response:p(99)<20ms,abort=5s' -T 'lost:count==0'\n"
     "      exit code 99 when an objective is missed, at once if it is the first\n"
@@ -52,6 +73,7 @@ static const char doc[] =
     "reached.";
 
 static const struct argp_child children[] = {
+    {&options_scenario_argp, 0, "Scenario:", 1},
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
@@ -81,9 +103,48 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
             return option_refuse(p, "one relay at a time: '%s' is too much", arg);
         p->o->url = arg;
         return 0;
+    case ARGP_KEY_ERROR:
+        p->next = state->next;
+        return 0;
     default:
         return ARGP_ERR_UNKNOWN;
     }
+}
+
+// Without groups the mode is one; with them they are the mode.
+static int check_groups(struct option_parse *p)
+{
+    struct options *o = p->o;
+    bool talks = false, shakes_hands = false;
+
+    if (o->group_count == 0) {
+        o->groups[0] = (struct group){.behaviour = o->mode == OPTIONS_TALK        ? GROUP_CHAT
+                                                   : o->mode == OPTIONS_HANDSHAKE ? GROUP_HANDSHAKE
+                                                                                  : GROUP_IDLE,
+                                      .share = 1};
+        o->group_count = 1;
+        return 0;
+    }
+    if (p->has_mode)
+        return option_refuse(
+            p, "--mode is one behaviour for all and --group several; give one of them");
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        struct group *g = &o->groups[i];
+
+        talks = talks || group_senders(g, group_unit_users(g)) > 0;
+        shakes_hands = shakes_hands || group_is_handshaking(g);
+        if (g->behaviour == GROUP_OFFLINE && g->messages > 0 &&
+            (p->has_rate || o->stages.count > 0))
+            return option_refuse(
+                p, "--group offline: messages belongs to the closed loop, not to --rate");
+        if (g->behaviour == GROUP_SLOW_READER && o->durable)
+            return option_refuse(p, "--group slow-reader is about transient envelopes: leave out "
+                                    "--durable");
+        if (g->messages == 0)
+            g->messages = GROUP_MESSAGES_DEFAULT;
+    }
+    o->mode = talks ? OPTIONS_TALK : shakes_hands ? OPTIONS_HANDSHAKE : OPTIONS_IDLE;
+    return 0;
 }
 
 static int check_mode(struct option_parse *p)
@@ -91,6 +152,10 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
+    if (!talk && p->has_groups &&
+        (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
+        return option_refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --stage, "
+                                "--payload and --durable");
     if (!talk &&
         (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
         return option_refuse(
@@ -106,10 +171,10 @@ static int check_mode(struct option_parse *p)
         return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return option_refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
                              o->connections);
-    return 0;
+    return group_split(o->groups, o->group_count, o->connections, p->reason) < 0 ? EINVAL : 0;
 }
 
 static int check_stages(struct option_parse *p)
@@ -138,23 +203,38 @@ static int check_stages(struct option_parse *p)
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
-    uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
+    uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
+    uint32_t units = 0;
     int err;
 
-    if (!o->url)
+    if (o->is_check && p->own)
+        return option_refuse(p, "--check tells of one run; this command makes several");
+    if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    err = check_mode(p);
+    p->has_groups = o->group_count > 0;
+    err = check_groups(p);
+    if (err == 0)
+        err = check_mode(p);
     if (err == 0)
         err = check_stages(p);
     if (err)
         return err;
+    for (uint32_t i = 0; i < o->group_count; i++)
+        units += group_units(&o->groups[i]);
     if (o->duration_ns == 0)
         return option_refuse(p, "--duration must be longer than nothing");
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
-    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
-        return option_refuse(p, "--ceiling belongs to --mode talk");
+    if (o->ceiling_ns > 0 && !ceiling_applies(o))
+        return option_refuse(p, "--ceiling is of users that stay and send: --mode talk, or groups "
+                                "of chat and fan-out");
+    if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
+        return option_refuse(p,
+                             "%u connections are too many for %u address%s of --source-addresses: "
+                             "%u each at most",
+                             o->connections, sources, sources == 1 ? "" : "es",
+                             SOURCE_LIST_CONNECTIONS_EACH);
     if (o->ca_file && o->insecure)
         return option_refuse(p,
                              "--ca verifies the relay and --insecure does not; give one of them");
@@ -166,21 +246,8 @@ static int check(struct option_parse *p)
     return 0;
 }
 
-int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+static void set_defaults(struct options *o)
 {
-    return options_parse_with(o, NULL, argc, argv, reason);
-}
-
-int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
-                       char reason[OPTIONS_REASON_BYTES])
-{
-    struct argp_child all[COUNT_OF(children)];
-    const struct argp argp = {
-        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
-    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
-
-    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
-
     *o = (struct options){
         .mode = OPTIONS_TALK,
         .suite = SP_SUITE_X3DH,
@@ -198,16 +265,93 @@ int options_parse_with(struct options *o, const struct options_own *own, int arg
         .seed = 1,
         .progress_ns = NS_PER_S,
     };
+}
+
+static int parse_argv(struct option_parse *p, const struct argp *argp, int argc, char **argv)
+{
+    if (argp_parse(argp, argc, argv, 0, NULL, p) == 0)
+        return 0;
+    if (p->reason[0] == '\0')
+        option_refuse(p, "the options cannot be read");
+    return -EINVAL;
+}
+
+// The sentence, with the place in the file it is about in front.
+static void add_place(char reason[OPTIONS_REASON_BYTES], const char *source, uint32_t line)
+{
+    char sentence[OPTIONS_REASON_BYTES];
+
+    memcpy(sentence, reason, sizeof sentence);
+    if (snprintf(reason, OPTIONS_REASON_BYTES, "%.100s:%u: %s", source, line, sentence) < 0)
+        memcpy(reason, sentence, sizeof sentence);
+}
+
+// The file's options first, then the command line's.
+static int parse_scenario(struct option_parse *p, const struct argp *argp,
+                          const struct option_names *names, const struct options_given *given,
+                          int argc, char **argv)
+{
+    struct options_merged merged;
+    int err = scenario_load(&p->o->scenario, given->scenario, names, p->reason);
+
+    if (err < 0)
+        return -EINVAL;
+    if (options_scenario_merge(&merged, p->o->scenario, names, given, argc, argv) < 0) {
+        option_refuse(p, "out of memory");
+        return -EINVAL;
+    }
+    err = parse_argv(p, argp, merged.argc, merged.argv);
+    if (err < 0 && p->next >= 2 && (uint32_t)p->next <= merged.count + 1)
+        add_place(p->reason, p->o->scenario->source, merged.settings[p->next - 2]->line);
+    free(merged.argv);
+    return err;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+{
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    struct argp_child all[COUNT_OF(children)];
+    const struct argp argp = {
+        NULL, parse_one, "ws://HOST:PORT | wss://HOST:PORT", own ? own->doc : doc, all, 0, 0};
+    struct option_parse p = {.o = o, .reason = reason, .own = own, .report = {&o->report, reason}};
+    struct option_names names;
+    struct options_given given;
+    int err;
+
+    _Static_assert(REPORT_OPTIONS_REASON_BYTES <= OPTIONS_REASON_BYTES, "a child's reason fits");
+    _Static_assert(SCENARIO_REASON_BYTES <= OPTIONS_REASON_BYTES, "the file's reason fits");
+    set_defaults(o);
     memcpy(all, children, sizeof all);
     if (own)
         all[OWN] = (struct argp_child){own->argp, 0, own->title, -1};
     argp_program_version = "sealpost-load " SEALPOST_VERSION;
     argp_err_exit_status = EXIT_CODE_BAD_OPTIONS;
     reason[0] = '\0';
-    if (argp_parse(&argp, argc, argv, 0, NULL, &p) != 0) {
-        if (reason[0] == '\0')
-            option_refuse(&p, "the options cannot be read");
-        return -EINVAL;
-    }
-    return -check(&p);
+    option_names_collect(&names, &argp);
+    options_scenario_scan(&given, &names, argc, argv);
+    err = given.scenario ? parse_scenario(&p, &argp, &names, &given, argc, argv)
+                         : parse_argv(&p, &argp, argc, argv);
+    if (err == 0)
+        err = -check(&p);
+    if (err < 0)
+        options_free(o);
+    return err;
+}
+
+void options_collect_names(struct option_names *names)
+{
+    const struct argp argp = {.children = children};
+
+    option_names_collect(names, &argp);
+}
+
+void options_free(struct options *o)
+{
+    scenario_destroy(o->scenario);
+    o->scenario = NULL;
 }

@@ -7,10 +7,12 @@
 #include <sys/types.h>
 
 #include "cpu.h"
+#include "group.h"
 #include "payload.h"
 #include "plan.h"
 #include "report_options.h"
 #include "sealcrypto.h"
+#include "source_list.h"
 #include "stage.h"
 #include "threshold_list.h"
 #include "units.h"
@@ -21,9 +23,6 @@
 #define OPTIONS_CONNECTIONS_MAX 1000000u
 // The relay's largest ciphertext (docs/PROTOCOL.md, hello) less the session overhead.
 #define OPTIONS_PAYLOAD_MAX_BYTES (64u * KIB - 32u)
-// Of about 28,000 ephemeral ports of one source address.
-#define OPTIONS_CONNECTIONS_PER_SOURCE 25000u
-#define OPTIONS_SOURCES_MAX 250u // 127.0.0.1 … 127.0.0.250
 
 enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 
@@ -31,10 +30,16 @@ enum options_mode { OPTIONS_TALK, OPTIONS_HANDSHAKE, OPTIONS_IDLE };
 struct options_outputs {
     const char *csv_file, *hgrm_dir, *hlog_file, *prometheus_file, *otlp_url;
 };
+struct scenario;
 
 struct options {
     const char *url;
-    enum options_mode mode;
+    struct scenario *scenario; // NULL: none; of options_free
+    bool is_check;             // say what would be done; url may be missing
+    enum options_mode
+        mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
+    struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
+    uint32_t group_count;
     uint32_t connections;
     uint32_t in_flight; // talk, closed loop: each connection's
     double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
@@ -54,9 +59,10 @@ struct options {
     uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;
     unsigned pin[CPU_LIST_MAX];
-    uint32_t pin_count;        // 0: not pinned
-    uint32_t source_addresses; // 0: the system chooses
+    uint32_t pin_count; // 0: not pinned
     bool source_addresses_auto;
+    uint32_t source_addresses;  // loopback relays: from 127.0.0.1 on; 0: the system chooses
+    struct source_list sources; // addresses by name instead
     uint64_t seed;
     const char *ca_file;
     bool insecure;
@@ -70,10 +76,15 @@ struct options {
     struct report_options report;
 };
 
-// Parse and check. Strings of `o` point into argv. --help, --version and unknown options end the
+// Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no
+// longer used (a copy of it must not be). --help, --version and unknown options end the
 // process inside (0, 0, 104). Errors: -EINVAL with one sentence in reason.
 NODISCARD int options_parse(struct options *o, int argc, char **argv,
                             char reason[OPTIONS_REASON_BYTES]);
+void options_free(struct options *o);
+// Every option of a run: the keys of a scenario file.
+struct option_names;
+void options_collect_names(struct option_names *names);
 
 // A command's own options beside those of a run: an argp parser with its input. What it presets at
 // ARGP_KEY_INIT the command line overrides.

@@ -1,7 +1,9 @@
 // Options of the load. Runs once, before any thread.
 #include "options_load.h"
 
+#include <assert.h>
 #include <ctype.h>
+#include <errno.h>
 #include <stdlib.h>
 
 #include "ledger.h"
@@ -13,14 +15,18 @@ enum {
     KEY_DURABLE,
     KEY_ANONYMOUS,
     KEY_SEED,
+    KEY_GROUP,
 };
 
 static const struct argp_option option_table[] = {
     {"mode", 'm', "MODE", 0, "talk (default), handshake or idle", 0},
+    {"group", KEY_GROUP, "GROUP", 0,
+     "Instead of a mode: BEHAVIOUR[,key=value]..., again for each group; see GROUPS below", 0},
     {"connections", 'c', "N", 0, "Users, one connection each; talk and handshake pair them (100)",
      0},
     {"in-flight", 'w', "W", 0, "Closed loop: envelopes in flight for each connection (1)", 0},
-    {"rate", 'r', "R", 0, "Open loop: envelopes a second over all connections", 0},
+    {"rate", 'r', "R", 0, "Open loop: envelopes (fan-out: rounds) a second over all connections",
+     0},
     {"stage", KEY_STAGE, "STAGE", 0,
      "Open loop: the rate over time, a stage for each --stage; see STAGES below", 0},
     {"arrival", KEY_ARRIVAL, "HOW", 0, "Open loop: constant (default) or poisson", 0},
@@ -60,6 +66,16 @@ static int parse_stage(struct option_parse *p, const char *text)
     return 0;
 }
 
+static int parse_group(struct option_parse *p, const char *text)
+{
+    struct options *o = p->o;
+
+    static_assert(GROUP_REASON_BYTES <= OPTIONS_REASON_BYTES, "a group's reason fits");
+    if (o->group_count == GROUPS_MAX)
+        return option_refuse(p, "%u groups are the most", GROUPS_MAX);
+    return group_parse(&o->groups[o->group_count++], text, p->reason) < 0 ? EINVAL : 0;
+}
+
 static int parse_payload(struct option_parse *p, const char *text)
 {
     struct options *o = p->o;
@@ -82,6 +98,7 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
     switch (key) {
     case 'm':
+        p->has_mode = true;
         err = option_parse_word(p, "mode", arg, mode_names, COUNT_OF(mode_names), &word);
         o->mode = (enum options_mode)word;
         return err;
@@ -95,6 +112,8 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return parse_rate(p, arg);
     case KEY_STAGE:
         return parse_stage(p, arg);
+    case KEY_GROUP:
+        return parse_group(p, arg);
     case KEY_ARRIVAL:
         p->has_arrival = true;
         err = option_parse_word(p, "arrival", arg, arrival_names, COUNT_OF(arrival_names), &word);

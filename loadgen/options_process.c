@@ -34,8 +34,12 @@ static const struct argp_option option_table[] = {
     {"pin", KEY_PIN, "LIST", 0, "Processors for the threads in turn, like 1 or 2-3,5", 2},
     {"ceiling", KEY_CEILING, "TIME", OPTION_ARG_OPTIONAL,
      "First measure what the generator reaches against an in-process sink, for TIME (1500ms)", 2},
-    {"source-addresses", KEY_SOURCES, "N|auto", 0,
-     "Loopback targets: connect from 127.0.0.1 … 127.0.0.N (auto: 25,000 connections each)", 2},
+    {"source-addresses", KEY_SOURCES, "SOURCES", 0,
+     "Connect from these addresses in turn, 25,000 connections each at most: a list or a network "
+     "of "
+     "this machine's like 127.1.0.0/24; for a relay on loopback also N (127.0.0.1 … 127.0.0.N) or "
+     "auto, as many as it takes (auto)",
+     2},
     {0, 0, 0, 0, "Output:", 3},
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},
     {"record", KEY_RECORD, "FILE", 0,
@@ -51,11 +55,20 @@ static const struct argp_option option_table[] = {
 
 static int parse_sources(struct option_parse *p, char *arg)
 {
-    p->o->source_addresses_auto = strcmp(arg, "auto") == 0;
-    if (p->o->source_addresses_auto)
+    struct options *o = p->o;
+    char reason[SOURCE_LIST_REASON_BYTES];
+
+    o->source_addresses = 0;
+    o->sources.count = 0;
+    o->source_addresses_auto = strcmp(arg, "auto") == 0;
+    if (o->source_addresses_auto)
         return 0;
-    return option_parse_count_32(p, "source-addresses", arg, 1, OPTIONS_SOURCES_MAX,
-                                 &p->o->source_addresses);
+    if (arg[strspn(arg, "0123456789")] == '\0')
+        return option_parse_count_32(p, "source-addresses", arg, 1, SOURCE_LIST_MAX,
+                                     &o->source_addresses);
+    if (source_list_parse(&o->sources, arg, reason) < 0)
+        return option_refuse(p, "--source-addresses %s", reason);
+    return 0;
 }
 
 static int parse_ceiling(struct option_parse *p, char *arg)

@@ -25,6 +25,7 @@ struct run {
     struct shard *shards;
     uint32_t shard_count;     // started
     struct schedule schedule; // open loop
+    struct source_list sources;
     struct shard_clock clock;
     struct display display;
     sigset_t signals;
@@ -109,24 +110,27 @@ static uint64_t read_server_rss(struct run *r)
     return stat.rss_bytes;
 }
 
-static uint32_t find_sources(const struct options *o, const struct target *t)
+static void find_sources(struct source_list *sources, const struct options *o,
+                         const struct target *t)
 {
-    if (!t->loopback || t->address.ss_family != AF_INET)
-        return 0;
-    if (!o->source_addresses_auto)
-        return o->source_addresses;
-    return (o->connections - 1) / OPTIONS_CONNECTIONS_PER_SOURCE + 1;
+    sources->count = 0;
+    if (o->sources.count > 0)
+        *sources = o->sources;
+    else if (t->loopback && t->address.ss_family == AF_INET)
+        source_list_init_loopback(sources,
+                                  o->source_addresses_auto
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      : o->source_addresses);
 }
 
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
 {
     const struct options *o = r->options;
-    uint32_t unit = o->mode == OPTIONS_IDLE ? 1 : 2, units = o->connections / unit, first = 0;
+    uint32_t first = 0;
     int err = 0;
 
     for (uint32_t i = 0; i < o->threads && err == 0; i++) {
         struct shard *s = &r->shards[i];
-        uint32_t share = units / o->threads + (i < units % o->threads);
 
         s->options = o;
         s->target = t;
@@ -136,13 +140,15 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->coordinator = pthread_self();
         s->index = i;
         s->first_number = first;
-        s->client_count = share * unit;
-        s->source_addresses = find_sources(o, t);
+        s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
+        s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
+        if (err == 0)
+            err = tally_add_groups(&s->tally, o->group_count);
         if (err == 0)
             err = recorder_init(&s->recorder, o->record_file ? RECORDER_ROWS_MAX / o->threads : 0);
         if (err == 0)
@@ -450,6 +456,19 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
+// Of the run; of its slowest group when all of it is in groups (users who are offline).
+static uint64_t response_p99_ns(const struct tally *t)
+{
+    uint64_t longest_ns = hist_percentile(&t->response, 99);
+
+    for (uint32_t i = 0; i < t->group_count && t->response.total == 0; i++) {
+        uint64_t p99_ns = hist_percentile(&t->groups[i].response, 99);
+
+        longest_ns = p99_ns > longest_ns ? p99_ns : longest_ns;
+    }
+    return longest_ns;
+}
+
 // Objectives on the exact figures. True if all are met.
 static bool judge_thresholds(struct outcome *out)
 {
@@ -488,7 +507,7 @@ static void judge(struct outcome *out)
         .open_loop = out->options->rate_per_s > 0,
         .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
         .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
-        .response_p99_ns = hist_percentile(&t->response, 99),
+        .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
         .sent = t->sent,
         .stalls = t->stalls,
@@ -551,6 +570,8 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
     if (err == 0)
         err = tally_add_stages(&out->tally, o->stages.count);
     if (err == 0)
+        err = tally_add_groups(&out->tally, o->group_count);
+    if (err == 0)
         err = series_init(&out->series);
     if (err < 0) {
         run_free(out);
@@ -563,6 +584,7 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
         return -ENOMEM;
     }
     init_schedule(&r.schedule, o);
+    find_sources(&r.sources, o, t);
     out->server_rss_before_bytes = read_server_rss(&r);
     block_signals(&r);
     display_init(&r.display, o, web, clock_now_ns());

@@ -1,6 +1,6 @@
 // What one generator thread owns: a ring, its connections, its schedule and its measurements. Users
-// of a pair are always in one shard. Threads meet only in `clock` (written by the coordinator),
-// `pulse` (read by it) and the signal that wakes it.
+// who talk to each other are always in one shard. Threads meet only in `clock` (written by the
+// coordinator), `pulse` (read by it) and the signal that wakes it.
 #ifndef SEALPOST_SHARD_H
 #define SEALPOST_SHARD_H
 
@@ -12,6 +12,7 @@
 #include "arena.h"
 #include "bufring.h"
 #include "client.h"
+#include "dialog.h"
 #include "downlink.h"
 #include "handshake.h"
 #include "options.h"
@@ -25,6 +26,7 @@
 #include "target.h"
 #include "timer.h"
 #include "tls.h"
+#include "travel.h"
 #include "uplink.h"
 #include "user_control.h"
 
@@ -78,7 +80,8 @@ struct shard {
     pthread_t thread;
     uint32_t index;
     uint32_t first_number, client_count;
-    uint32_t source_addresses;
+    uint32_t group_users[GROUPS_MAX]; // client_count in all
+    const struct source_list *source_addresses;
     uint64_t run_id;
     // The thread's.
     struct ring ring;
@@ -88,7 +91,12 @@ struct shard {
     struct arena arena;
     struct timer_wheel timers;
     struct client *clients;
+    struct client **senders; // those the schedule or the closed loop has send
+    uint32_t sender_count, initiator_count, responder_count;
+    struct dialog *dialogs; // of clients with several
     struct client_due *due_slab;
+    struct client_round *rounds;
+    struct travels travels;
     struct budget_send *trail_slab;
     struct uplink uplink;
     struct downlink downlink;
@@ -97,7 +105,8 @@ struct shard {
     enum shard_phase phase;
     uint64_t now_ns;                                 // of this turn
     uint64_t start_ns, measure_ns, end_ns, drain_ns; // UINT64_MAX while unknown
-    uint32_t opened, opening, settled, alive;
+    uint32_t opened, opening, settled;
+    uint32_t alive, away;  // not lost; of these: without a connection for a while
     struct client **rearm; // receiving ended for want of buffers
     uint32_t rearm_count;
     uint64_t due_pending; // envelopes in all due rings
@@ -122,9 +131,9 @@ struct shard {
 PRINTF_LIKE(3, 4)
 void shard_fail(struct shard *s, enum shard_failure failure, const char *format, ...);
 
-static inline bool shard_is_handshaking(const struct shard *s)
+static inline bool shard_is_loading(const struct shard *s)
 {
-    return s->options->mode == OPTIONS_HANDSHAKE;
+    return s->phase == SHARD_WARMUP || s->phase == SHARD_MEASURE;
 }
 
 static inline bool shard_is_open_loop(const struct shard *s)

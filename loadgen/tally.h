@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "budget.h"
+#include "group.h"
 #include "hist.h"
 #include "ledger.h"
 #include "stage_tally.h"
@@ -47,7 +48,42 @@ enum tally_refusal {
         TALLY_REFUSAL_COUNT
 };
 
+// Of one group, in ns.
+#define TALLY_GROUP_HISTOGRAMS(X)                                                                  \
+    X(response)         /* as above; with one group that is not offline it is the total's */       \
+    X(without_one_time) /* handshakes without a one-time prekey, in the window */                  \
+    X(reconnect)        /* a return: connect → logged in */                                      \
+    X(recovery)         /* storm: dropped → all of the thread's users are back */                \
+    X(drain)            /* offline: logged in → the last queued envelope opened */
+
+#define TALLY_GROUP_COUNTS(X)                                                                      \
+    X(sent)       /* envelopes, in the whole run */                                                \
+    X(received)   /* distinct ones */                                                              \
+    X(refused)    /* answered by the relay with an error */                                        \
+    X(delivered)  /* opened in the window */                                                       \
+    X(skipped)    /* open loop: envelopes not scheduled, their users were away */                  \
+    X(handshakes) /* as the totals */                                                              \
+    X(handshakes_without_one_time)                                                                 \
+    X(handshakes_with_last_resort)                                                                 \
+    X(departures) /* users who left */                                                             \
+    X(returns)    /* users who came back */                                                        \
+    X(retries)    /* connections that failed on the way back and were tried again */               \
+    X(impatient)  /* units that left with envelopes still in flight after a bounded wait */        \
+    X(drained)    /* offline: envelopes that waited and came after a return */
+
+struct tally_group {
+#define X(name) struct hist name;
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+#define X(name) uint64_t name;
+    TALLY_GROUP_COUNTS(X)
+#undef X
+    uint64_t storms; // of the thread that counted most
+};
+
 struct tally {
+    struct tally_group groups[GROUPS_MAX]; // of those in use
+    uint32_t group_count;
 #define X(name) struct hist name;
     TALLY_HISTOGRAMS(X)
 #undef X
@@ -80,8 +116,11 @@ struct tally {
 NODISCARD int tally_init(struct tally *t);
 // Measure `count` stages too. Errors: -ENOMEM.
 NODISCARD int tally_add_stages(struct tally *t, uint32_t count);
+// Measure `count` groups, too. Errors: -ENOMEM.
+NODISCARD int tally_add_groups(struct tally *t, uint32_t count);
 void tally_free(struct tally *t);
-// window_ns becomes the longest, everything else the sum. Both measure the same stages.
+// window_ns becomes the longest, a group's storms the most, everything else the sum. Both measure
+// the same stages and groups.
 void tally_merge(struct tally *into, const struct tally *from);
 
 const char *tally_refusal_name(enum tally_refusal refusal);

@@ -1,7 +1,6 @@
 // The relay's address, and sockets towards it. Parsing runs once; sockets on any thread.
 #include "target.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -89,20 +88,7 @@ int target_resolve(struct target *t, char reason[TARGET_REASON_BYTES])
     return 0;
 }
 
-static int bind_source(int fd, uint32_t host)
-{
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK + host)};
-    int one = 1;
-
-    // The port is then chosen at connect, where the whole four-tuple counts.
-    if (setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one) < 0 ||
-        bind(fd, (struct sockaddr *)&from, sizeof from) < 0)
-        return -errno;
-    return 0;
-}
-
-int target_open_socket(const struct target *t, uint32_t number, uint32_t source_addresses)
+int target_open_socket(const struct target *t, uint32_t number, const struct source_list *sources)
 {
     int one = 1, err;
     int fd = socket(t->address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -113,11 +99,9 @@ int target_open_socket(const struct target *t, uint32_t number, uint32_t source_
         err = -errno;
         goto cleanup;
     }
-    if (source_addresses > 0) {
-        err = bind_source(fd, number % source_addresses);
-        if (err < 0)
-            goto cleanup;
-    }
+    err = sources ? source_list_bind(sources, number, fd) : 0;
+    if (err < 0)
+        goto cleanup;
     return fd;
 
 cleanup:

@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/socket.h>
 
+#include "source_list.h"
 #include "units.h"
 
 #define TARGET_HOST_MAX_BYTES 256u
@@ -28,9 +29,9 @@ struct target {
 NODISCARD int target_parse(struct target *t, const char *url, char reason[TARGET_REASON_BYTES]);
 // Find the address. Errors: -EHOSTUNREACH with one sentence in reason.
 NODISCARD int target_resolve(struct target *t, char reason[TARGET_REASON_BYTES]);
-// A socket that is ready to connect: no Nagle delay, and with source_addresses > 0 bound to
-// 127.0.0.(1 + number mod source_addresses). Returns the descriptor. Errors: -errno.
+// A socket that is ready to connect: no Nagle delay, and bound to the address of connection
+// `number` (sources: NULL or empty, the system chooses). Returns the descriptor. Errors: -errno.
 NODISCARD int target_open_socket(const struct target *t, uint32_t number,
-                                 uint32_t source_addresses);
+                                 const struct source_list *sources);
 
 #endif

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #include "clock.h"
+#include "reader.h"
 #include "sealcrypto.h"
 #include "shard.h"
+#include "travel.h"
 #include "user_control.h"
 
 #define ENVELOPE_AT_KIND 1u
@@ -100,18 +102,48 @@ bool uplink_push_due(struct shard *s, struct client *c, uint64_t intended_ns, ui
         return false;
     c->due[(c->due_head + c->due_count++) & c->due_mask] =
         (struct client_due){intended_ns, noticed_ns};
-    s->due_pending++;
+    s->due_pending += c->dialog_count;
     uplink_mark_ready(s, c);
     return true;
 }
 
+// Envelopes that wait on c: one for each dialog of each due, less those of the first that are gone.
+static uint32_t count_due(const struct client *c)
+{
+    return c->due_count * c->dialog_count - c->due_dialog;
+}
+
 uint32_t uplink_drop_due(struct shard *s, struct client *c)
 {
-    uint32_t dropped = c->due_count;
+    uint32_t dropped = count_due(c);
 
     s->due_pending -= dropped;
-    c->due_count = 0;
+    c->due_count = c->due_dialog = 0;
     return dropped;
+}
+
+// Several dialogs: is this the last envelope of its round? One that was lost never comes; its
+// round's place is taken when the ring comes round.
+static bool complete_round(struct client *c, uint64_t sequence)
+{
+    struct client_round *r = &c->rounds[sequence & c->due_mask];
+
+    return r->sequence == sequence && r->missing > 0 && --r->missing == 0;
+}
+
+void uplink_push_next(struct shard *s, struct client *c, uint64_t sequence, uint64_t now_ns,
+                      bool was_refused)
+{
+    if (c->dialog_count > 1 && !complete_round(c, sequence))
+        return;
+    if (was_refused && c->group->behaviour == GROUP_OFFLINE)
+        travel_on_taken(s, c);
+    if (!c->is_talking || now_ns >= s->end_ns || s->phase > SHARD_MEASURE)
+        return;
+    if (was_refused && c->group->behaviour == GROUP_SLOW_READER)
+        reader_rest(s, c);
+    else if (!uplink_push_due(s, c, now_ns, now_ns))
+        client_close(s, c, "the relay answered an envelope twice");
 }
 
 // Room for `len` bytes at the end of a chunk, NULL (and the client closed) when there is none.
@@ -182,19 +214,20 @@ void uplink_push_ack(struct shard *s, struct client *c, const uint8_t message_id
     uplink_mark_ready(s, c);
 }
 
-void uplink_push_envelope(struct shard *s, struct client *c, uint8_t kind,
+void uplink_push_envelope(struct shard *s, struct dialog *d, uint8_t kind,
                           const uint8_t *ciphertext, size_t len)
 {
     uint8_t envelope[WIRE_HEADER_BYTES + HANDSHAKE_INITIAL_MAX_BYTES];
 
     assert(len <= HANDSHAKE_INITIAL_MAX_BYTES);
-    memcpy(envelope, c->header, WIRE_HEADER_BYTES);
+    memcpy(envelope, d->header, WIRE_HEADER_BYTES);
     envelope[ENVELOPE_AT_KIND] = kind;
     envelope[ENVELOPE_AT_FLAGS] = 0;
     store_be32(envelope + ENVELOPE_AT_LENGTH, (uint32_t)len);
-    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, c->next_message_id++);
+    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER,
+               DIALOG_HANDSHAKE_MESSAGE | d->message_base | d->next_handshake_message++);
     memcpy(envelope + WIRE_HEADER_BYTES, ciphertext, len);
-    uplink_push_frame(s, c, WS_BINARY, envelope, WIRE_HEADER_BYTES + len);
+    uplink_push_frame(s, d->owner, WS_BINARY, envelope, WIRE_HEADER_BYTES + len);
 }
 
 static void write_acks(struct shard *s, struct client *c)
@@ -220,16 +253,44 @@ static bool is_measured(const struct shard *s, uint64_t intended_ns)
     return intended_ns >= s->measure_ns && intended_ns < s->end_ns;
 }
 
+// The dialog whose envelope is next, and with its last dialog the first due is done.
+static struct dialog *take_due(struct shard *s, struct client *c, struct client_due *due)
+{
+    struct dialog *d = c->dialogs;
+
+    *due = c->due[c->due_head & c->due_mask];
+    if (c->dialog_count > 1) {
+        d += c->due_dialog;
+        if (c->due_dialog == 0 && !shard_is_open_loop(s))
+            c->rounds[d->next_sequence & c->due_mask] =
+                (struct client_round){d->next_sequence, c->dialog_count};
+        if (++c->due_dialog < c->dialog_count)
+            return d;
+        c->due_dialog = 0;
+    }
+    c->due_head++;
+    c->due_count--;
+    return d;
+}
+
 static bool is_fixed(const struct shard *s)
 {
     return s->options->payload.kind == PAYLOAD_FIXED;
+}
+
+// The running count of c's envelopes, over all its dialogs, of which each is sent as many.
+static uint64_t next_number(const struct client *c)
+{
+    const struct dialog *next = &c->dialogs[c->due_dialog];
+
+    return next->next_sequence * c->dialog_count + c->due_dialog;
 }
 
 // How many of c's due envelopes go into one piece, and the bytes of their frames.
 static uint32_t measure_frames(struct shard *s, const struct client *c, size_t *bytes)
 {
     struct uplink *u = &s->uplink;
-    uint32_t most = c->due_count, frames;
+    uint32_t most = count_due(c), frames;
 
     if (is_fixed(s)) {
         frames = most < u->piece_frames ? most : u->piece_frames;
@@ -241,7 +302,7 @@ static uint32_t measure_frames(struct shard *s, const struct client *c, size_t *
     *bytes = 0;
     for (frames = 0; frames < most; frames++) {
         uint32_t payload = payload_draw(&s->options->payload, s->options->seed, c->number,
-                                        c->next_message_id + frames);
+                                        next_number(c) + frames);
         size_t frame = ws_header_len(envelope_bytes(payload), true) + envelope_bytes(payload);
 
         if (frames > 0 && *bytes + frame > UPLINK_PIECE_MAX_BYTES)
@@ -268,7 +329,8 @@ static size_t build_frame_header(struct shard *s, uint8_t *at, uint32_t payload_
 static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint32_t payload_bytes)
 {
     struct uplink *u = &s->uplink;
-    struct client_due due = c->due[c->due_head++ & c->due_mask];
+    struct client_due due;
+    struct dialog *d = take_due(s, c, &due);
     bool measured = is_measured(s, due.intended_ns);
     uint8_t *envelope = at + build_frame_header(s, at, payload_bytes);
     uint8_t *ciphertext = envelope + WIRE_HEADER_BYTES;
@@ -276,8 +338,8 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
     struct ledger_record record = {
         .run_id = s->run_id,
         .sender = c->number,
-        .receiver = c->partner->number,
-        .sequence = c->next_sequence++,
+        .receiver = d->partner->number,
+        .sequence = d->next_sequence++,
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
@@ -285,16 +347,15 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
-    c->due_count--;
     memcpy(envelope - sizeof key, &key, sizeof key);
-    memcpy(envelope, c->header, WIRE_HEADER_BYTES);
+    memcpy(envelope, d->header, WIRE_HEADER_BYTES);
     if (!is_fixed(s))
         store_be32(envelope + ENVELOPE_AT_LENGTH, payload_bytes + SP_SESSION_OVERHEAD_BYTES);
-    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, c->next_message_id++);
+    store_be64(envelope + ENVELOPE_AT_MESSAGE_NUMBER, d->message_base | record.sequence);
     ledger_encode_record(ciphertext + 16, &record);
     memcpy(ciphertext + 16 + LEDGER_RECORD_BYTES, u->filler, payload_bytes - LEDGER_RECORD_BYTES);
     u->jobs[job] = (struct sp_session_job){
-        .session = &c->session, .in = ciphertext + 16, .len = payload_bytes, .out = ciphertext};
+        .session = &d->session, .in = ciphertext + 16, .len = payload_bytes, .out = ciphertext};
     u->envelopes[job] = envelope;
     u->mask_keys[job] = key;
     recorder_push(&s->recorder,
@@ -390,7 +451,7 @@ static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_
     struct client *c = piece->client;
     struct io_uring_sqe *sqe;
 
-    if (c->state == CLIENT_CLOSED) {
+    if (client_is_gone(c)) {
         arena_put(&s->arena, piece->segment);
         return;
     }
@@ -398,7 +459,7 @@ static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_
     // The kernel goes on by itself when the socket takes only a part.
     io_uring_prep_send(sqe, (int)c->slot, piece->bytes, piece->len, MSG_WAITALL | MSG_NOSIGNAL);
     sqe->flags |= IOSQE_FIXED_FILE;
-    sqe->user_data = ring_tag(SHARD_OP_SEND, 0, c->slot);
+    sqe->user_data = ring_tag(SHARD_OP_SEND, c->generation, c->slot);
     c->is_sending = true;
     c->send_segment = piece->segment;
     c->send_len = piece->len;
@@ -447,7 +508,7 @@ void uplink_flush(struct shard *s)
     for (; at < u->ready_count; at++) {
         struct client *c = u->ready[at];
 
-        if (c->state == CLIENT_CLOSED || c->is_sending || !has_something(c)) {
+        if (client_is_gone(c) || c->is_sending || !has_something(c)) {
             c->is_ready = false;
             continue;
         }
@@ -467,7 +528,7 @@ void uplink_on_sent(struct shard *s, struct client *c, int result)
     c->is_sending = false;
     budget_complete_send(&c->trail, s->now_ns);
     arena_put(&s->arena, c->send_segment);
-    if (c->state == CLIENT_CLOSED)
+    if (client_is_gone(c))
         return;
     if (result < 0 || (uint32_t)result != c->send_len)
         client_close(s, c, result < 0 ? strerror(-result) : "a send was cut short");

@@ -58,9 +58,13 @@ struct uplink {
 NODISCARD int uplink_init(struct shard *s);
 void uplink_free(struct shard *s);
 
-// One more envelope for c's partner. False, and nothing done, when its ring is full.
+// One more envelope on each of c's dialogs. False, and nothing done, when its ring is full.
 NODISCARD bool uplink_push_due(struct shard *s, struct client *c, uint64_t intended_ns,
                                uint64_t noticed_ns);
+// Closed loop: an envelope of c's with this sequence has arrived or was refused. When it was the
+// last one of its due, the next is due; after a refusal some behaviours wait.
+void uplink_push_next(struct shard *s, struct client *c, uint64_t sequence, uint64_t now_ns,
+                      bool was_refused);
 // Forget the envelopes that were not built yet; returns how many.
 uint32_t uplink_drop_due(struct shard *s, struct client *c);
 // Queue a whole masked frame: control messages, initial messages, pongs, close. Closes the client
@@ -73,8 +77,8 @@ void uplink_push_bytes(struct shard *s, struct client *c, const void *bytes, siz
 void uplink_push_records(struct shard *s, struct client *c, const uint8_t *bytes, size_t len);
 // Remember to acknowledge a durable envelope.
 void uplink_push_ack(struct shard *s, struct client *c, const uint8_t message_id[16]);
-// Queue an envelope around a ciphertext that is sealed already.
-void uplink_push_envelope(struct shard *s, struct client *c, uint8_t kind,
+// Queue a handshake's message around a ciphertext that is sealed already.
+void uplink_push_envelope(struct shard *s, struct dialog *d, uint8_t kind,
                           const uint8_t *ciphertext, size_t len);
 // The client has something to send.
 void uplink_mark_ready(struct shard *s, struct client *c);

@@ -40,6 +40,17 @@ static void put_bytes(struct writer *w, const char *before, const char *name, co
     put(w, "\"");
 }
 
+// The last member of a register or login, and the message's end.
+static void put_login_signatures(struct writer *w, const struct persona *p,
+                                 const struct persona_signatures *signatures)
+{
+    put(w, ",\"signatures\":{");
+    put_bytes(w, "", "ed25519", signatures->ed25519, sizeof signatures->ed25519);
+    if (persona_is_hybrid(p))
+        put_bytes(w, ",", "ml_dsa_65", signatures->ml_dsa_65, sizeof signatures->ml_dsa_65);
+    put(w, "}}");
+}
+
 size_t user_control_encode_register(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
                                     const struct persona_signatures *signatures)
 {
@@ -50,11 +61,18 @@ size_t user_control_encode_register(char out[USER_CONTROL_MAX_BYTES], const stru
     put_bytes(&w, "", "ed25519", key.ed25519, 32);
     if (key.ml_dsa_65)
         put_bytes(&w, ",", "ml_dsa_65", key.ml_dsa_65, SP_ML_DSA_PUBLIC_BYTES);
-    put(&w, "},\"signatures\":{");
-    put_bytes(&w, "", "ed25519", signatures->ed25519, sizeof signatures->ed25519);
-    if (key.ml_dsa_65)
-        put_bytes(&w, ",", "ml_dsa_65", signatures->ml_dsa_65, sizeof signatures->ml_dsa_65);
-    put(&w, "}}");
+    put(&w, "}");
+    put_login_signatures(&w, p, signatures);
+    return w.len;
+}
+
+size_t user_control_encode_login(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
+                                 const struct persona_signatures *signatures)
+{
+    struct writer w = {out, 0};
+
+    put(&w, "{\"type\":\"login\",\"id\":1,\"name\":\"%s\"", p->name);
+    put_login_signatures(&w, p, signatures);
     return w.len;
 }
 
@@ -257,6 +275,8 @@ static bool decode_object(struct user_control *out, yyjson_val *root)
     }
     if (yyjson_equals_str(type, "registered"))
         out->type = USER_CONTROL_REGISTERED;
+    else if (yyjson_equals_str(type, "logged_in"))
+        out->type = USER_CONTROL_LOGGED_IN;
     else if (yyjson_equals_str(type, "prekeys_low"))
         out->type = USER_CONTROL_PREKEYS_LOW;
     else if (yyjson_equals_str(type, "published"))

@@ -21,6 +21,7 @@
 enum user_control_type {
     USER_CONTROL_HELLO,
     USER_CONTROL_REGISTERED,
+    USER_CONTROL_LOGGED_IN,
     USER_CONTROL_PUBLISHED,
     USER_CONTROL_PREKEYS_LOW,
     USER_CONTROL_BUNDLE,
@@ -49,6 +50,8 @@ NODISCARD bool user_control_decode(struct user_control *out, const uint8_t *text
 // Encoders write at most USER_CONTROL_MAX_BYTES and return the length.
 size_t user_control_encode_register(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
                                     const struct persona_signatures *signatures);
+size_t user_control_encode_login(char out[USER_CONTROL_MAX_BYTES], const struct persona *p,
+                                 const struct persona_signatures *signatures);
 // One-time prekeys to publish: `count` ≤ PERSONA_BATCH_MAX with ids from first_id on, and KEM
 // prekeys, at most PERSONA_KEM_BATCH_MAX. The signed and the last-resort prekey go with them if
 // asked for.

@@ -379,35 +379,40 @@ struct sp_skipped; // the library's own
 // A direction sent. `secret` is the chain key of a ratchet; in counter mode it leads to the next
 // epoch.
 struct sp_sending {
-    struct sp_aead_key key; // counter mode
     uint8_t secret[32];
+    // What every message touches.
+    struct sp_aead_key key; // counter mode
     uint8_t id[SP_SESSION_ID_BYTES];
+    uint64_t counter; // next to use
     uint32_t epoch;   // times re-keyed
     uint32_t planned; // 0 but inside of a call
-    uint64_t counter; // next to use
 };
 
 // A direction received.
 struct sp_receiving {
+    // What every message touches.
     struct sp_aead_key key; // counter mode
-    uint8_t secret[32];
-    bool is_known; // else the responder's first message is awaited: `secret` leads to its key
     uint8_t id[SP_SESSION_ID_BYTES];
-    uint8_t next_id[SP_SESSION_ID_BYTES]; // counter mode: of the epoch that may follow
-    uint32_t planned;                     // 0 but inside of a call
     uint64_t highest; // highest counter accepted; ratchet: the next one of the chain
+    bool is_known;    // else the responder's first message is awaited: `secret` leads to its key
+    uint32_t planned; // 0 but inside of a call
     // Counter mode, bit `counter mod SP_WINDOW_BITS`: accepted. Holds `highest` and the 1,023
     // below.
     uint64_t window[SP_WINDOW_BITS / 64];
+    // The rest.
+    uint8_t secret[32];
+    uint8_t next_id[SP_SESSION_ID_BYTES]; // counter mode: of the epoch that may follow
     struct sp_receiving *previous; // counter mode: the epoch before, for late messages; or NULL
     struct sp_skipped *skipped;    // ratchet: keys of messages that have not come yet
 };
 
+// A message sent touches from sending.key to the mailboxes, one received from the mailboxes to a
+// word of the window: with many sessions each message finds them out of cache.
 struct sp_session {
+    struct sp_sending sending;
     enum sp_session_mode mode;
     bool initiator;
     uint8_t local_mailbox[SP_MAILBOX_BYTES], remote_mailbox[SP_MAILBOX_BYTES];
-    struct sp_sending sending;
     struct sp_receiving receiving;
 };
 

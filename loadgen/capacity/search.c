@@ -9,7 +9,8 @@
 
 void search_init(struct search *s, const struct search_config *config)
 {
-    assert(config->first_per_s > 0 && config->max_per_s >= config->first_per_s);
+    assert(config->min_per_s > 0 && config->first_per_s >= config->min_per_s &&
+           config->max_per_s >= config->first_per_s);
     assert(config->precision > 0 && config->precision < 1 && config->trials_max > 0);
     assert(config->trials_max <= SEARCH_TRIALS_MAX);
     *s = (struct search){.config = *config,
@@ -45,12 +46,14 @@ static double best_per_s(const struct search *s)
 
 static enum search_verdict judge(const struct search *s, const struct search_outcome *o)
 {
-    return o->is_limited                                      ? SEARCH_LIMITED
-           : o->is_faulty                                     ? SEARCH_FAULTY
-           : !o->is_met                                       ? SEARCH_MISSED_OBJECTIVE
-           : o->achieved_per_s < TARGET_SHARE * s->next_per_s ? SEARCH_SHORT_OF_TARGET
-           : o->achieved_per_s < BEST_SHARE * best_per_s(s)   ? SEARCH_SHORT_OF_BEST
-                                                              : SEARCH_PASS;
+    enum search_verdict verdict =
+        o->is_faulty                                       ? SEARCH_FAULTY
+        : !o->is_met                                       ? SEARCH_MISSED_OBJECTIVE
+        : o->achieved_per_s < TARGET_SHARE * s->next_per_s ? SEARCH_SHORT_OF_TARGET
+        : o->achieved_per_s < BEST_SHARE * best_per_s(s)   ? SEARCH_SHORT_OF_BEST
+                                                           : SEARCH_PASS;
+
+    return verdict != SEARCH_PASS && o->is_limited ? SEARCH_LIMITED : verdict;
 }
 
 // The lowest rate the search must stay below, infinite if there is none.
@@ -96,9 +99,8 @@ static void narrow(struct search *s)
 
 static void shrink(struct search *s)
 {
-    s->phase = s->halvings == SEARCH_HALVINGS_MAX ? SEARCH_DONE : SEARCH_SHRINK;
-    s->halvings++;
     s->next_per_s = s->next_per_s / 2;
+    s->phase = s->next_per_s < s->config.min_per_s ? SEARCH_DONE : SEARCH_SHRINK;
 }
 
 static void grow(struct search *s)
@@ -172,18 +174,13 @@ static void step_down(struct search *s)
     s->step = fmin(s->step + s->config.precision, 0.5);
     s->low_per_s = 0; // until it passes; the log has the lower ones that did
     s->repeats_left = s->config.repeats;
-    if (s->next_per_s < s->config.first_per_s / (1u << SEARCH_HALVINGS_MAX))
+    if (s->next_per_s < s->config.min_per_s)
         s->phase = SEARCH_DONE;
 }
 
-static void on_fail(struct search *s, double *edge_per_s)
+// The rate has failed, or is out of the generator's reach, for good.
+static void give_up(struct search *s, double *edge_per_s)
 {
-    // In a repeat there is no second chance: to stand is what is asked. Verifying is a third.
-    if (s->phase != SEARCH_REPEAT && s->phase != SEARCH_VERIFY && !s->is_second) {
-        s->is_second = true;
-        return;
-    }
-    s->is_second = false;
     if (*edge_per_s == 0 || s->next_per_s < *edge_per_s)
         *edge_per_s = s->next_per_s;
     if (s->phase == SEARCH_REPEAT)
@@ -196,6 +193,15 @@ static void on_fail(struct search *s, double *edge_per_s)
         shrink(s);
 }
 
+static bool is_given_up(struct search *s, enum search_verdict verdict)
+{
+    if (verdict == SEARCH_LIMITED)
+        return ++s->limits == SEARCH_LIMITS_MAX;
+    // In a repeat there is no second chance: to stand is what is asked. Verifying is a third.
+    return ++s->failures == SEARCH_FAILURES_MAX || s->phase == SEARCH_REPEAT ||
+           s->phase == SEARCH_VERIFY;
+}
+
 enum search_verdict search_tell(struct search *s, const struct search_outcome *outcome)
 {
     enum search_verdict verdict = judge(s, outcome);
@@ -206,14 +212,13 @@ enum search_verdict search_tell(struct search *s, const struct search_outcome *o
                                                         .phase = s->phase,
                                                         .outcome = *outcome,
                                                         .verdict = verdict};
-    if (verdict == SEARCH_PASS) {
-        s->is_second = false;
+    if (verdict != SEARCH_PASS && !is_given_up(s, verdict))
+        return verdict;
+    s->failures = s->limits = 0;
+    if (verdict == SEARCH_PASS)
         on_pass(s);
-    } else if (verdict == SEARCH_LIMITED) {
-        on_fail(s, &s->ceiling_per_s);
-    } else {
-        on_fail(s, &s->high_per_s);
-    }
+    else
+        give_up(s, verdict == SEARCH_LIMITED ? &s->ceiling_per_s : &s->high_per_s);
     return verdict;
 }
 

@@ -16,9 +16,10 @@
 // and nothing was lost, wrong or refused. While growing and narrowing one failure may be the
 // machine's: a rate fails when it fails twice.
 //
-// A trial in which the generator was the limit tells nothing about the relay. The rate is tried
-// once more; after that the search stays below it, and when nothing above was the relay's own
-// failure the answer is "at least".
+// A trial that fails while the generator was the limit tells nothing about the relay. The rate is
+// tried twice more; after that the search stays below it, and when nothing above was the relay's
+// own failure the answer is "at least". One that passes stands: what the generator was late by is
+// in the response's latency, so the relay did better than what was measured.
 #ifndef SEALPOST_SEARCH_H
 #define SEALPOST_SEARCH_H
 
@@ -26,7 +27,8 @@
 #include <stdint.h>
 
 #define SEARCH_TRIALS_MAX 100u
-#define SEARCH_HALVINGS_MAX 10u // of a first rate that fails: to a thousandth of it
+#define SEARCH_FAILURES_MAX 2u // of a rate, for it to fail; in a repeat one is enough
+#define SEARCH_LIMITS_MAX 3u   // the same of trials that the generator limited
 #define SEARCH_VERIFICATIONS_MAX 3u
 #define SEARCH_WINDOW_GROWTH 1.33
 #define SEARCH_WINDOW_GROWTH_MAX 4.0
@@ -46,11 +48,12 @@ enum search_verdict {
     SEARCH_SHORT_OF_TARGET, // under 80 % of it
     SEARCH_SHORT_OF_BEST,   // under 90 % of it
     SEARCH_FAULTY,          // lost, wrong or refused
-    SEARCH_LIMITED,         // the generator was
+    SEARCH_LIMITED,         // one of these, but the generator was the limit
 };
 
 struct search_config {
     double first_per_s;
+    double min_per_s; // not below
     double max_per_s; // not above
     double precision; // share of the rate, like 0.02
     uint32_t repeats;
@@ -101,8 +104,8 @@ struct search {
     double next_per_s;
     double window_scale;
     double step; // of the next step down
-    uint32_t halvings, verifications, repeats_left, trial_count;
-    bool is_second; // the rate has failed once
+    uint32_t verifications, repeats_left, trial_count;
+    uint32_t failures, limits; // of the rate so far
     struct search_trial trials[SEARCH_TRIALS_MAX];
 };
 

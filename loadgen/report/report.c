@@ -9,6 +9,7 @@
 #include <yyjson.h>
 
 #include "cpu.h"
+#include "group_result.h"
 #include "live_report.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
@@ -344,6 +345,7 @@ static char *format(const struct outcome *out, const struct live *live, int argc
     add_server(d, root, out);
     add_intervals(d, root, out);
     stage_result_add_json(d, root, out);
+    group_result_add_json(d, root, out);
     threshold_report_add(d, root, out);
     if (live)
         live_report_add(d, root, live);

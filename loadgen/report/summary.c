@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "group_result.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
@@ -170,6 +171,7 @@ void summary_print(const struct outcome *out, FILE *to)
     fprintf(to, "  set-up         %.2f s\n", (double)out->setup_ns / 1e9);
     print_cryptography(to, out->options);
     print_load(to, out);
+    group_result_print(out, to);
     print_server(to, out);
     fprintf(to, "  generator      %s", verdict_level_name(out->verdict.level));
     for (uint32_t i = 0; i < out->options->threads; i++)

@@ -36,9 +36,22 @@ sealpost_fuzzer(web_request_decode loadgen/report/web_request.c)
 target_include_directories(fuzz_web_request_decode PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/report)
 target_link_libraries(fuzz_web_request_decode PRIVATE PkgConfig::LLHTTP)
 
+sealpost_fuzzer(group_parse loadgen/group.c)
+target_include_directories(fuzz_group_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
 sealpost_fuzzer(threshold_parse loadgen/threshold.c loadgen/pulse.c common/hist.c)
 target_include_directories(fuzz_threshold_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
 target_link_libraries(fuzz_threshold_parse PRIVATE m)
+
+sealpost_fuzzer(stage_list_parse loadgen/stage.c loadgen/schedule.c)
+sealpost_fuzzer(scenario_create loadgen/scenario/option_names.c loadgen/scenario/ready_made.c
+  loadgen/scenario/scenario.c loadgen/scenario/scenario_entry.c loadgen/scenario/scenario_marks.c)
+foreach(name stage_list_parse scenario_create)
+  target_include_directories(fuzz_${name} PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+    ${PROJECT_SOURCE_DIR}/loadgen/scenario)
+  target_link_libraries(fuzz_${name} PRIVATE PkgConfig::CYAML PkgConfig::YAML m)
+endforeach()
+# It looks up ready-made scenarios, which are none here.
+target_sources(fuzz_scenario_create PRIVATE fuzz/no_ready_made.c)
 
 # It includes common/tls.c.
 sealpost_fuzzer(tls_read common/tls_context.c common/tls_record.c common/tls_ticket.c common/pool.c)

@@ -170,6 +170,21 @@ def test_threads(start_relay, load):
     assert len(document["generator"]["busy_pct_per_thread"]) == 2
 
 
+@pytest.mark.parametrize("sources", ["127.0.0.7,127.3.0.1", "127.1.0.0/29", "3"])
+def test_source_addresses(relay, load, sources):
+    document = load(relay.url(), "-c", 8, "-d", "300ms", "--warmup", "0", "--source-addresses",
+                    sources).passed()
+    assert document["connections"]["connected"] == 8
+
+
+def test_source_address_of_nobody(relay):
+    out = subprocess.run([binary("loadgen/sealpost-load"), relay.url(), "--source-addresses",
+                          "127.0.0.2,192.0.2.7"], capture_output=True, text=True,
+                         timeout=PATIENCE_S)
+    assert out.returncode == BAD_OPTIONS
+    assert "192.0.2.7" in out.stderr and "not an address of this machine" in out.stderr
+
+
 def test_handshakes(start_relay, load):
     relay = start_relay("--workers", 1, "--bundle-rate", 0)
     document = load(relay.url(), "-m", "handshake", "-c", 6, "-d", "1",
@@ -194,7 +209,8 @@ def test_schema(relay, load):
                     "--server-pid", relay.process.pid).passed()
     assert list(document) == ["schema", "run", "env", "offered", "connections", "messages",
                               "handshakes", "delivery", "latency_us", "budget", "generator",
-                              "server", "intervals", "stages", "exit_code"]
+                              "server", "intervals", "stages", "groups", "thresholds",
+                              "aborted_by", "exit_code"]
     run = document["run"]
     assert len(run["id"]) == 16 and run["seed"] == 7 and run["duration_s"] >= 1.1
     assert run["config"]["connections"] == 4 and run["config"]["mode"] == "talk"

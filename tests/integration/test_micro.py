@@ -26,6 +26,8 @@ SUBJECTS = {
                 "ed25519_sign": (CURVE - {"evp-parsed"}, {"sealcrypto"}, {33, 256})},
     "hkdf": {"hkdf_x3dh": (COMMON, {"sealcrypto"}, {160}),
              "hkdf_session": (COMMON, {"sealcrypto"}, {32})},
+    "session": {op: (OPENSSL, {"sealcrypto"}, {64, 256, 1024})
+                for op in ("counter_seal", "counter_open", "ratchet_seal", "ratchet_open")},
     "handshake": {
         "x3dh_initiate": (COMMON, {"sealcrypto"}, {32}),
         "x3dh_respond": (COMMON, {"sealcrypto"}, {32}),

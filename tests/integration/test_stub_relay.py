@@ -110,6 +110,15 @@ def test_ceiling_of_an_open_loop(load):
     assert document["offered"]["model"] == "open, constant"
 
 
+def test_ceiling_of_groups(load):
+    """A broadcast's envelopes are of several recipients, and each is attributed to its send."""
+    with StubRelay() as stub:
+        document = load(stub.url, "-c", 24, "--group", "chat", "--group", "fan-out,recipients=5",
+                        "-d", "500ms", "--warmup", "100ms", "--ceiling=300ms").passed()
+    assert document["generator"]["ceiling_per_s"] > 0, document["generator"]
+    check_budget(document)
+
+
 def test_no_ceiling_by_default(load):
     with StubRelay() as stub:
         document = load(stub.url, "-c", 2, "-d", "200ms", "--warmup", "0").passed()
@@ -117,7 +126,8 @@ def test_no_ceiling_by_default(load):
 
 
 @pytest.mark.parametrize("options", [["--ceiling=0"], ["--ceiling=x"],
-                                     ["--ceiling", "-m", "idle"]])
+                                     ["--ceiling", "-m", "idle"],
+                                     ["--ceiling", "--group", "chat", "--group", "offline"]])
 def test_bad_ceiling(options):
     out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", *options],
                          capture_output=True, text=True, timeout=PATIENCE_S)

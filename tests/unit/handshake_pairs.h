@@ -16,7 +16,7 @@
 #define BUFFER_BYTES (16u * KIB)
 #define MESSAGE_BYTES (48u * KIB)
 
-enum { ALICE, BOB };                    // the even user initiates
+enum { ALICE, BOB };                    // the leader of the pair initiates
 enum { NO_KEM = -1, LAST_RESORT = -2 }; // beside indexes of KEM prekeys
 
 static struct options options;
@@ -36,24 +36,22 @@ static inline void init_user(struct client *c, uint32_t number)
     cr_assert_eq(persona_init(&c->persona, RUN, number, options.is_hybrid), 0);
     cr_assert_eq(persona_make_prekeys(&c->persona, options.suite, PREKEYS_KEPT), 0);
     c->number = c->slot = number;
-    c->partner = &users[number ^ 1];
+    c->group = &options.groups[0];
+    c->tally = &s.tally.groups[0];
+    c->leader = &users[number & ~1u];
+    c->dialogs = &c->dialog;
+    c->dialog_count = 1;
     c->state = CLIENT_READY;
     c->is_settled = true;
-    timer_init(&c->retry);
-}
-
-static inline void address(struct client *c)
-{
-    struct wire_envelope envelope = {.kind = WIRE_KIND_SESSION, .ciphertext_len = 1};
-
-    memcpy(envelope.mailbox, c->partner->persona.mailbox, sizeof envelope.mailbox);
-    wire_encode_header(c->header, &envelope);
+    timer_init(&c->timer);
 }
 
 static inline void start_pairs(enum sp_suite suite, bool is_hybrid, enum sp_session_mode session,
                                uint32_t pairs)
 {
     options = (struct options){.mode = OPTIONS_HANDSHAKE,
+                               .groups = {{.behaviour = GROUP_HANDSHAKE, .share = 1}},
+                               .group_count = 1,
                                .suite = suite,
                                .is_hybrid = is_hybrid,
                                .session = session,
@@ -66,6 +64,8 @@ static inline void start_pairs(enum sp_suite suite, bool is_hybrid, enum sp_sess
                        .clock = &run_clock,
                        .coordinator = pthread_self(),
                        .client_count = 2 * pairs,
+                       .initiator_count = pairs,
+                       .responder_count = pairs,
                        .opened = 2 * pairs,
                        .run_id = RUN,
                        .clients = users,
@@ -75,14 +75,18 @@ static inline void start_pairs(enum sp_suite suite, bool is_hybrid, enum sp_sess
     cr_assert_eq(bufring_init(&s.receive_buffers, &s.ring, 1, 4, BUFFER_BYTES), 0);
     cr_assert_eq(pool_init(&s.chunks, SHARD_POST_QUANTUM_CHUNK_BYTES, 4 * pairs), 0);
     cr_assert_eq(tally_init(&s.tally), 0);
+    cr_assert_eq(tally_add_groups(&s.tally, 1), 0);
     cr_assert_eq(downlink_init(&s), 0);
     cr_assert_eq(handshake_init(&s), 0);
     cr_assert_eq(uplink_init(&s), 0);
     timer_wheel_init(&s.timers, 0);
     for (uint32_t i = 0; i < 2 * pairs; i++)
         init_user(&users[i], i);
-    for (uint32_t i = 0; i < 2 * pairs; i++)
-        address(&users[i]);
+    for (uint32_t i = 0; i < 2 * pairs; i += 2) {
+        dialog_join(&users[i].dialog, &users[i], 0, &users[i + 1].dialog, &users[i + 1]);
+        dialog_build_header(&users[i].dialog, 1, false);
+        dialog_build_header(&users[i + 1].dialog, 1, false);
+    }
     cr_assert_eq(persona_make_one_time(&users[BOB].persona, one_time, 8, &first_id), 0);
     if (suite == SP_SUITE_PQXDH)
         cr_assert_eq(
@@ -146,9 +150,10 @@ static inline void expect_asked(struct client *c)
 
     cr_assert(m && m->opcode == WS_TEXT);
     cr_assert(memmem(m->bytes, m->len, "get_bundle", 10));
-    cr_assert(memmem(m->bytes, m->len, c->partner->persona.name, strlen(c->partner->persona.name)));
+    cr_assert(memmem(m->bytes, m->len, c->dialog.partner->persona.name,
+                     strlen(c->dialog.partner->persona.name)));
     cr_assert_eq(memmem(m->bytes, m->len, "pqxdh", 5) != NULL, options.suite == SP_SUITE_PQXDH);
-    cr_assert_eq(c->handshake, CLIENT_HANDSHAKE_ASKED);
+    cr_assert_eq(c->dialog.handshake, DIALOG_HANDSHAKE_ASKED);
     cr_assert_null(c->control.bytes, "asked once");
 }
 
@@ -161,7 +166,7 @@ static inline size_t take_envelope(struct client *c, enum wire_kind kind, uint8_
     cr_assert(m && m->opcode == WS_BINARY);
     cr_assert_eq(wire_decode_envelope(&envelope, m->bytes, m->len, MESSAGE_BYTES), (ssize_t)m->len);
     cr_assert_eq(envelope.kind, kind);
-    cr_assert_arr_eq(envelope.mailbox, c->partner->persona.mailbox, WIRE_MAILBOX_BYTES);
+    cr_assert_arr_eq(envelope.mailbox, c->dialog.partner->persona.mailbox, WIRE_MAILBOX_BYTES);
     memcpy(ciphertext, envelope.ciphertext, envelope.ciphertext_len);
     return envelope.ciphertext_len;
 }
@@ -233,7 +238,7 @@ static inline size_t begin_with(const struct sp_bundle_storage *bundle, uint8_t 
     handshake_begin(&s, &users[ALICE]);
     expect_asked(&users[ALICE]);
     hand_out(&users[ALICE], bundle);
-    cr_assert_eq(users[ALICE].handshake, CLIENT_HANDSHAKE_INITIATED);
+    cr_assert_eq(users[ALICE].dialog.handshake, DIALOG_HANDSHAKE_INITIATED);
     return take_envelope(&users[ALICE], WIRE_KIND_INITIAL, initial);
 }
 
@@ -285,7 +290,7 @@ static inline bool has_kem(int at)
 static inline void expect_counts(uint64_t done, uint64_t failed, uint64_t auth_fail)
 {
     const struct tally *t = &s.tally;
-    bool is_open = users[ALICE].handshake != CLIENT_HANDSHAKE_NONE;
+    bool is_open = users[ALICE].dialog.handshake != DIALOG_HANDSHAKE_NONE;
 
     cr_assert_eq(t->handshakes_done, done, "done: %lu", t->handshakes_done);
     cr_assert_eq(t->handshakes_failed, failed, "failed: %lu", t->handshakes_failed);

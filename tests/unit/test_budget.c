@@ -52,16 +52,45 @@ Test(budget, find_send_in_order_across_the_wrap_of_numbers)
     }
 }
 
-Test(budget, find_send_skips_what_was_lost)
+Test(budget, find_send_of_several_recipients)
 {
-    send_all(2, 100);
-    send_all(2, 200);
-    send_all(2, 300);
+    for (uint64_t n = 0; n < 4; n++)
+        send_all(2, 100 * (n + 1));
+    cr_assert_eq(sealed_of(3), 400, "the quick one has all of its");
+    cr_assert_eq(sealed_of(1), 200);
+    cr_assert_eq(sealed_of(1), 200);
+    cr_assert_eq(sealed_of(1), 0, "there were two");
+    cr_assert_eq(sealed_of(0), 100, "the slow one has its first");
     cr_assert_eq(sealed_of(0), 100);
-    cr_assert_eq(sealed_of(2), 300);
-    cr_assert_eq(sealed_of(1), 0, "forgotten: it came after a later one");
-    cr_assert_eq(sealed_of(2), 300);
-    cr_assert_eq(sealed_of(3), 0, "never sent");
+    cr_assert_eq(trail.count, 2, "both of the oldest have come");
+    cr_assert_eq(sealed_of(7), 0, "never sent");
+}
+
+Test(budget, find_send_forgets_what_was_lost)
+{
+    send_all(1, 100);
+    for (uint16_t n = 1; n <= DEPTH / 2; n++) {
+        send_all(1, 100 + n);
+        cr_assert_eq(sealed_of(n), 100 + n);
+    }
+    cr_assert_eq(sealed_of(0), 100, "half a trail late");
+    send_all(1, 500); // lost
+    for (uint16_t n = 2; n <= DEPTH / 2 + 2; n++) {
+        send_all(1, 500 + n);
+        cr_assert_eq(sealed_of(DEPTH / 2 + n), 500 + n);
+    }
+    cr_assert_eq(trail.count, 0);
+    cr_assert_eq(sealed_of(DEPTH / 2 + 1), 0);
+}
+
+Test(budget, complete_send_of_a_trail_of_nothing)
+{
+    struct budget_trail nothing = {0};
+    struct budget_times times;
+
+    budget_complete_send(&nothing, 5);
+    budget_find_send(&nothing, 0, &times);
+    cr_assert_eq(times.sealed_ns, 0);
 }
 
 Test(budget, find_send_under_way_is_not_known)
@@ -87,7 +116,9 @@ Test(budget, push_send_beyond_the_trail)
         cr_assert_eq(sealed_of(n), 100 + n);
     cr_assert_eq(sealed_of(DEPTH), 0, "it was full");
     send_all(1, 500);
-    cr_assert_eq(sealed_of(DEPTH + 3), 500, "and has room again");
+    send_all(1, 600);
+    cr_assert_eq(sealed_of(DEPTH + 4), 600, "and has room again");
+    cr_assert_eq(sealed_of(DEPTH + 3), 500);
 }
 
 static void expect_sum(const struct budget *b)

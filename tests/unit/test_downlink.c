@@ -18,6 +18,8 @@
 #define SENT_NS 1u
 
 static struct options options = {.mode = OPTIONS_TALK,
+                                 .groups = {{.behaviour = GROUP_CHAT, .share = 1}},
+                                 .group_count = 1,
                                  .payload_bytes = PAYLOAD,
                                  .rate_per_s = 1, // open loop: nothing is sent in return
                                  .threads = 1,
@@ -34,10 +36,14 @@ static void init_user(struct client *c, uint32_t number)
     cr_assert_eq(persona_init(&c->persona, RUN, number, false), 0);
     c->number = number;
     c->slot = number;
-    c->partner = &pair[number ^ 1];
+    c->group = &options.groups[0];
+    c->tally = &s.tally.groups[0];
+    c->leader = &pair[0];
+    c->dialogs = &c->dialog;
+    c->dialog_count = 1;
     c->state = CLIENT_READY;
     budget_init_trail(&c->trail, trails[number], 1);
-    timer_init(&c->retry);
+    timer_init(&c->timer);
 }
 
 static void setup(void)
@@ -59,16 +65,18 @@ static void setup(void)
     cr_assert_eq(bufring_init(&s.receive_buffers, &s.ring, 1, BUFFERS, BUFFER_BYTES), 0);
     cr_assert_eq(pool_init(&s.chunks, SHARD_CHUNK_BYTES, 300), 0);
     cr_assert_eq(tally_init(&s.tally), 0);
+    cr_assert_eq(tally_add_groups(&s.tally, 1), 0);
     cr_assert_eq(downlink_init(&s), 0);
     cr_assert_eq(uplink_init(&s), 0);
     timer_wheel_init(&s.timers, 0);
     memset(pair, 0, sizeof pair);
     init_user(&pair[0], 0);
     init_user(&pair[1], 1);
+    dialog_join(&pair[0].dialog, &pair[0], 0, &pair[1].dialog, &pair[1]);
     cr_assert_eq(sp_random(handshake.sk, sizeof handshake.sk), 0);
     for (int i = 0; i < 2; i++) {
         struct sp_session_init_job job = {
-            .session = &pair[i].session,
+            .session = &pair[i].dialog.session,
             .handshake = &handshake,
             .initiator = i == 0,
             .local = sp_identity_public(&pair[i].persona.identity),
@@ -78,7 +86,7 @@ static void setup(void)
 
         sp_session_init_batch(&job, 1);
         cr_assert_eq(job.result, 0);
-        pair[i].has_session = true;
+        pair[i].dialog.has_session = true;
     }
 }
 
@@ -112,8 +120,10 @@ static void make_frame(uint8_t out[FRAME], const struct ledger_record *record)
 {
     struct wire_envelope envelope = {.kind = WIRE_KIND_SESSION, .ciphertext_len = CIPHERTEXT};
     uint8_t *ciphertext = out + 4 + WIRE_HEADER_BYTES;
-    struct sp_session_job job = {
-        .session = &pair[0].session, .in = ciphertext + 16, .len = PAYLOAD, .out = ciphertext};
+    struct sp_session_job job = {.session = &pair[0].dialog.session,
+                                 .in = ciphertext + 16,
+                                 .len = PAYLOAD,
+                                 .out = ciphertext};
 
     memset(out, 0, FRAME);
     cr_assert_eq(ws_encode_header(out, WS_BINARY, ENVELOPE, NULL), 4);
@@ -164,6 +174,8 @@ Test(downlink, on_data_split_at_every_size)
     }
     cr_assert_eq(s.tally.delivered, sequence);
     cr_assert_eq(s.tally.response.total, sequence);
+    cr_assert_eq(pair[1].dialog.received, sequence);
+    cr_assert_eq(s.tally.groups[0].response.total, 0, "of one group the total is its own");
     cr_assert_not(ledger_has_faults(&s.tally.ledger));
 }
 
@@ -185,7 +197,7 @@ Test(downlink, on_data_more_than_a_batch_in_one_buffer)
 
 Test(downlink, on_data_measures_every_part)
 {
-    struct ledger_record r = record_of(0);
+    struct ledger_record r = record_of(7);
     uint8_t frame[FRAME];
 
     r.intended_ns = 1000;
@@ -237,16 +249,32 @@ Test(downlink, on_data_foreign_run)
     cr_assert_eq(s.tally.ledger.received, 0);
 }
 
+Test(downlink, on_data_of_an_offline_group_stays_out_of_the_totals)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    options.groups[0].behaviour = GROUP_OFFLINE;
+    pair[1].is_apart = true;
+    make_frame(frame, &r);
+    receive(frame, sizeof frame);
+    end_turn();
+    options.groups[0].behaviour = GROUP_CHAT;
+    cr_assert_eq(s.tally.ledger.received, 1);
+    cr_assert_eq(s.tally.response.total, 0);
+    cr_assert_eq(s.tally.groups[0].response.total, 1);
+}
+
 Test(downlink, on_data_without_session)
 {
     struct ledger_record r = record_of(0);
     uint8_t frame[FRAME];
 
     make_frame(frame, &r);
-    pair[1].has_session = false;
+    pair[1].dialog.has_session = false;
     receive(frame, sizeof frame);
     end_turn();
-    pair[1].has_session = true;
+    pair[1].dialog.has_session = true;
     cr_assert_eq(s.tally.ledger.auth_fail, 1);
 }
 

@@ -25,7 +25,7 @@ static void complete(void)
     cr_assert_eq(s.tally.handshake.total, 1);
     cr_assert_eq(s.tally.response.total, 1);
     cr_assert(s.tally.initiate.total == 1 && s.tally.respond.total == 1);
-    cr_assert_eq(users[ALICE].session.mode, options.session);
+    cr_assert_eq(users[ALICE].dialog.session.mode, options.session);
     cr_assert_not(handshake_is_waiting(&s));
 }
 
@@ -108,7 +108,7 @@ Test(handshake, flush_restocks_a_part_at_a_time)
 Test(handshake, on_answer_without_a_handshake)
 {
     start(SP_SUITE_X3DH, false, SP_SESSION_COUNTER);
-    handshake_on_answer(&s, &users[ALICE], clock_now_ns());
+    handshake_on_answer(&s, &users[ALICE].dialog, clock_now_ns());
     expect_counts(0, 0, 1);
 }
 
@@ -127,11 +127,12 @@ Test(handshake, on_refused_makes_room_for_the_next)
             hand_out(&users[ALICE], &bundle);
             take_envelope(&users[ALICE], WIRE_KIND_INITIAL, initial);
         }
-        handshake_on_refused(&s, &users[i == 1 ? ALICE : BOB]); // the initial message, an answer
+        handshake_on_refused(&s,
+                             &users[i == 1 ? ALICE : BOB].dialog); // the initial message, an answer
         expect_asked(&users[ALICE]);
         expect_counts(0, i, 0);
     }
-    handshake_on_refused(&s, &users[ALICE]);
+    handshake_on_refused(&s, &users[ALICE].dialog);
     expect_counts(0, 2, 0);
 }
 
@@ -142,7 +143,7 @@ Test(handshake, on_refused_with_the_partner_gone)
     start(SP_SUITE_X3DH, false, SP_SESSION_COUNTER);
     begin(initial);
     users[BOB].state = CLIENT_CLOSED;
-    handshake_on_refused(&s, &users[ALICE]);
+    handshake_on_refused(&s, &users[ALICE].dialog);
     cr_assert_null(users[ALICE].control.bytes, "nobody to ask for");
     expect_counts(0, 1, 0);
 }
@@ -153,7 +154,7 @@ Test(handshake, on_rate_limit_asks_again)
     handshake_begin(&s, &users[ALICE]);
     expect_asked(&users[ALICE]);
     handshake_on_rate_limit(&s, &users[ALICE]);
-    cr_assert(timer_is_armed(&users[ALICE].retry));
+    cr_assert(timer_is_armed(&users[ALICE].timer));
     handshake_on_retry(&s, &users[ALICE]);
     expect_asked(&users[ALICE]);
     cr_assert_eq(s.tally.rate_limited, 1);
@@ -191,12 +192,12 @@ Test(handshake, end_load_drops_what_is_not_sent)
 
 // ---- many pairs ---------------------------------------------------------------------------------
 
-static uint32_t count_in(enum client_handshake state)
+static uint32_t count_in(enum dialog_handshake state)
 {
     uint32_t count = 0;
 
     for (uint32_t i = 0; i < s.client_count; i += 2)
-        count += users[i].handshake == state;
+        count += users[i].dialog.handshake == state;
     return count;
 }
 
@@ -235,9 +236,9 @@ Test(handshake, flush_queues_at_capacity)
     }
     cr_assert_eq(s.handshakes.bundles.count, s.handshakes.bundles.capacity);
     handshake_flush(&s);
-    cr_assert_eq(count_in(CLIENT_HANDSHAKE_INITIATED), HANDSHAKE_BATCH_MAX, "a bounded number");
+    cr_assert_eq(count_in(DIALOG_HANDSHAKE_INITIATED), HANDSHAKE_BATCH_MAX, "a bounded number");
     handshake_flush(&s);
-    cr_assert_eq(count_in(CLIENT_HANDSHAKE_INITIATED), PAIRS_MAX);
+    cr_assert_eq(count_in(DIALOG_HANDSHAKE_INITIATED), PAIRS_MAX);
     for (uint32_t i = 0; i < PAIRS_MAX; i++)
         pass_on(i);
     cr_assert_eq(s.handshakes.initials.count, s.handshakes.initials.capacity);
@@ -267,7 +268,7 @@ Test(handshake, flush_first_come_first_served_across_the_rings_end)
     // The relay refuses what was sent: those ask again and stand behind the rest.
     for (uint32_t i = 0; i < HANDSHAKE_BATCH_MAX; i++) {
         take_envelope(&users[2 * i], WIRE_KIND_INITIAL, initial);
-        handshake_on_refused(&s, &users[2 * i]);
+        handshake_on_refused(&s, &users[2 * i].dialog);
         expect_asked(&users[2 * i]);
         hand_out_to(i);
     }
@@ -276,11 +277,11 @@ Test(handshake, flush_first_come_first_served_across_the_rings_end)
     for (uint32_t i = 0; i < PAIRS_MAX; i++) {
         bool waits = i >= HANDSHAKE_BATCH_MAX - LEFT && i < HANDSHAKE_BATCH_MAX;
 
-        cr_assert_eq(users[2 * i].handshake,
-                     waits ? CLIENT_HANDSHAKE_BUNDLE : CLIENT_HANDSHAKE_INITIATED, "pair %u", i);
+        cr_assert_eq(users[2 * i].dialog.handshake,
+                     waits ? DIALOG_HANDSHAKE_BUNDLE : DIALOG_HANDSHAKE_INITIATED, "pair %u", i);
     }
     handshake_flush(&s);
-    cr_assert_eq(count_in(CLIENT_HANDSHAKE_INITIATED), PAIRS_MAX);
+    cr_assert_eq(count_in(DIALOG_HANDSHAKE_INITIATED), PAIRS_MAX);
     cr_assert_eq(s.tally.handshakes_failed, HANDSHAKE_BATCH_MAX);
 }
 
@@ -297,7 +298,7 @@ Test(handshake, flush_hybrid_batches_are_smaller)
         handshake_on_bundle(&s, &users[2 * i], &bundle);
     }
     handshake_flush(&s);
-    cr_assert_eq(count_in(CLIENT_HANDSHAKE_INITIATED), 8);
+    cr_assert_eq(count_in(DIALOG_HANDSHAKE_INITIATED), 8);
     handshake_flush(&s);
-    cr_assert_eq(count_in(CLIENT_HANDSHAKE_INITIATED), 9);
+    cr_assert_eq(count_in(DIALOG_HANDSHAKE_INITIATED), 9);
 }

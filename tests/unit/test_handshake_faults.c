@@ -22,7 +22,7 @@ static void expect_bundle_refused(const struct sp_bundle_storage *bundle)
         handshake_flush(&s);
     expect_asked(&users[ALICE]);
     expect_counts(0, 1, 1);
-    cr_assert_not(users[ALICE].has_session);
+    cr_assert_not(users[ALICE].dialog.has_session);
     cr_assert_not(handshake_is_waiting(&s));
     cr_assert_eq(users[BOB].persona.one_time_stock, 8);
 }
@@ -150,9 +150,9 @@ static struct mark mark_bob(void)
     const struct client *bob = &users[BOB];
     struct mark m = {.one_time_stock = bob->persona.one_time_stock,
                      .kem_stock = bob->persona.pq ? bob->persona.pq->stock : 0,
-                     .has_session = bob->has_session};
+                     .has_session = bob->dialog.has_session};
 
-    memcpy(m.session_id, bob->session.sending.id, sizeof m.session_id);
+    memcpy(m.session_id, bob->dialog.session.sending.id, sizeof m.session_id);
     return m;
 }
 
@@ -194,7 +194,7 @@ Test(handshake_faults, on_initial_replayed)
         bring_initial(&users[BOB], initial, len);
         // Alice's next handshake goes on: nothing was wrong with it.
         expect_counts(1, 0, 1);
-        cr_assert_eq(users[ALICE].handshake, CLIENT_HANDSHAKE_ASKED);
+        cr_assert_eq(users[ALICE].dialog.handshake, DIALOG_HANDSHAKE_ASKED);
         cr_assert_null(users[ALICE].control.bytes, "she does not ask twice");
         expect_untouched(&before);
         if (i == 0)
@@ -363,7 +363,7 @@ Test(handshake_faults, on_initial_at_the_initiator)
     len = begin(initial);
     handshake_on_initial(&s, &users[ALICE], initial, len);
     cr_assert_not(handshake_is_waiting(&s));
-    cr_assert_eq(users[ALICE].handshake, CLIENT_HANDSHAKE_INITIATED);
+    cr_assert_eq(users[ALICE].dialog.handshake, DIALOG_HANDSHAKE_INITIATED);
     expect_counts(0, 0, 1);
     bring_initial(&users[BOB], initial, len);
     finish();

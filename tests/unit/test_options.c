@@ -109,6 +109,16 @@ Test(options, parse_stages)
     cr_assert_eq(o.arrival, PLAN_POISSON);
 }
 
+Test(options, parse_sources)
+{
+    cr_assert_eq(PARSE(URL, "--source-addresses", "127.1.0.0/24", "-c", "100000"), 0, "%s", reason);
+    cr_assert_eq(o.sources.count, 254);
+    cr_assert_not(o.source_addresses_auto);
+    cr_assert_eq(PARSE(URL, "--source-addresses", "127.1.0.0/24", "--source-addresses", "auto"), 0);
+    cr_assert_eq(o.sources.count, 0, "the last one counts");
+    cr_assert(o.source_addresses_auto);
+}
+
 Test(options, parse_payload_distribution)
 {
     cr_assert_eq(PARSE(URL, "-p", "choice:64*3,1024*1"), 0);
@@ -128,6 +138,34 @@ Test(options, parse_modes)
     cr_assert_str_eq(options_arrival_name(PLAN_POISSON), "poisson");
 }
 
+Test(options, parse_groups)
+{
+    cr_assert_eq(PARSE(URL), 0);
+    cr_assert_eq(o.group_count, 1);
+    cr_assert_eq(o.groups[0].behaviour, GROUP_CHAT);
+    cr_assert_eq(o.groups[0].users, 100);
+    cr_assert_eq(PARSE(URL, "--group", "idle,share=3", "--group", "handshake", "-c", "40"), 0);
+    cr_assert_eq(o.mode, OPTIONS_HANDSHAKE);
+    cr_assert_eq(o.group_count, 2);
+    cr_assert_eq(o.groups[0].users, 30);
+    cr_assert_eq(o.groups[1].users, 10);
+    cr_assert_eq(PARSE(URL, "--group", "handshake", "--group", "offline", "-p", "99"), 0);
+    cr_assert_eq(o.mode, OPTIONS_TALK);
+    cr_assert_eq(o.groups[1].messages, GROUP_MESSAGES_DEFAULT);
+    cr_assert_eq(PARSE(URL, "--group", "idle", "-c", "3"), 0);
+    cr_assert_eq(o.mode, OPTIONS_IDLE);
+}
+
+Test(options, parse_too_many_groups)
+{
+    char *argv[GROUPS_MAX + 5] = {"sealpost-load", URL};
+
+    for (unsigned i = 0; i <= GROUPS_MAX; i++)
+        argv[2 + i] = "--group=idle";
+    cr_assert_eq(parse(argv), -EINVAL);
+    cr_assert(strstr(reason, "16 groups"));
+}
+
 Test(options, parse_quiet_silences_progress)
 {
     cr_assert_eq(PARSE(URL, "-q"), 0);
@@ -135,7 +173,7 @@ Test(options, parse_quiet_silences_progress)
 }
 
 struct refusal {
-    const char *args[5];
+    const char *args[6];
     const char *says; // a part of the sentence
 };
 
@@ -178,16 +216,28 @@ static const struct refusal refusals[] = {
     {{URL, "-t", "0"}, "--threads"},
     {{URL, "-c", "4", "-t", "3"}, "too many"},
     {{URL, "--pin", "one"}, "--pin"},
-    {{URL, "--source-addresses", "many"}, "--source-addresses"},
+    {{URL, "--source-addresses", "many"}, "--source-addresses takes auto, a number, addresses"},
+    {{URL, "--source-addresses", "0"}, "--source-addresses takes a whole number from 1 to 256"},
+    {{URL, "--source-addresses", "127.1.0.0/16"}, "256 addresses at most"},
+    {{URL, "--source-addresses", "127.0.0.2", "-c", "25002"}, "too many for 1 address of"},
+    {{URL, "--source-addresses", "2", "-c", "50002"}, "too many for 2 addresses of"},
     {{URL, "--ca", "x.pem", "--insecure"}, "give one of them"},
     {{URL, "--server-pid", "0"}, "--server-pid"},
     {{URL, "--seed", "x"}, "--seed"},
+    {{URL, "--group", "shout"}, "'shout'"},
+    {{URL, "-m", "talk", "--group", "chat"}, "give one of them"},
+    {{URL, "-c", "7", "--group=chat"}, "6 can"},
+    {{URL, "--group=idle", "-w", "2"}, "no group sends"},
+    {{URL, "--group=idle", "--suite", "pqxdh"}, "--suite"},
+    {{URL, "--group=offline,messages=3", "-r", "9"}, "closed loop"},
+    {{URL, "--group=slow-reader", "--durable"}, "transient"},
+    {{URL, "-c", "4", "--group=idle", "-t", "5"}, "too many"},
 };
 
 Test(options, parse_refuses_with_a_sentence)
 {
     for (size_t i = 0; i < sizeof refusals / sizeof *refusals; i++) {
-        char *argv[7] = {"sealpost-load"};
+        char *argv[8] = {"sealpost-load"};
 
         memcpy(argv + 1, refusals[i].args, sizeof refusals[i].args);
         cr_assert_eq(parse(argv), -EINVAL, "case %zu (%s)", i, refusals[i].says);

@@ -281,6 +281,46 @@ Test(ratchet, seals_many_sessions_in_one_batch_as_one_by_one)
 }
 
 // Forward secrecy: with the state taken now, nothing that was received can be opened.
+// Both modes in one batch, taking turns: the order within each session is the batch's.
+Test(ratchet, shares_a_batch_with_counter_mode)
+{
+    enum { COUNT = 150, FORGED_COUNTER = 70, FORGED_RATCHET = 71 };
+    static uint8_t messages[COUNT][MESSAGE_BYTES], out[COUNT][TEXT_BYTES];
+    struct sp_session_job seal[COUNT], open[COUNT];
+    struct session_pair q;
+    pair_random_handshake(&q, SP_SUITE_X3DH);
+    pair_open(&q, SP_SESSION_COUNTER, 0);
+    const uint64_t first[2] = {1, p.a.sending.counter};
+    receive_range(0, SENT_MAX);
+    for (size_t i = 0; i < COUNT; i++)
+        seal[i] = (struct sp_session_job){
+            i % 2 == 0 ? &q.a : &p.a, (const uint8_t *)PAIR_TEXT, TEXT_BYTES, messages[i], -1, 0};
+    sp_session_seal_batch(seal, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        cr_assert_eq(seal[i].result, 0);
+        cr_assert_eq(seal[i].counter, first[i % 2] + i / 2);
+        cr_assert_eq(counter_of(messages[i]), seal[i].counter);
+        open[i] = (struct sp_session_job){
+            i % 2 == 0 ? &q.b : &p.b, messages[i], MESSAGE_BYTES, out[i], -1, 0};
+    }
+    messages[FORGED_COUNTER][20] ^= 1;
+    messages[FORGED_RATCHET][20] ^= 1;
+    sp_session_open_batch(open, COUNT);
+    for (size_t i = 0; i < COUNT; i++) {
+        const bool forged = i == FORGED_COUNTER || i == FORGED_RATCHET;
+        cr_assert_eq(open[i].result, forged ? SP_SESSION_FORGED : 0, "%zu: %d", i, open[i].result);
+        cr_assert(forged ? vector_is_zero(out[i], TEXT_BYTES)
+                         : memcmp(out[i], PAIR_TEXT, TEXT_BYTES) == 0);
+    }
+    messages[FORGED_COUNTER][20] ^= 1;
+    messages[FORGED_RATCHET][20] ^= 1;
+    sp_session_open_batch(open, COUNT); // again: only the two that did not open
+    for (size_t i = 0; i < COUNT; i++)
+        cr_assert_eq(open[i].result,
+                     i == FORGED_COUNTER || i == FORGED_RATCHET ? 0 : SP_SESSION_REPLAY);
+    pair_free(&q);
+}
+
 Test(ratchet, keeps_no_key_that_was_used)
 {
     uint8_t chain[32], key[32];

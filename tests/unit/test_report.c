@@ -18,18 +18,23 @@ static char *argv[] = {"sealpost-load", "ws://127.0.0.1:1", NULL};
 static void setup(void)
 {
     cr_assert_eq(sp_init(), 0);
-    o = (struct options){.url = "ws://127.0.0.1:1",
-                         .connections = 10,
-                         .in_flight = 1,
-                         .payload_bytes = 256,
-                         .duration_ns = 2 * NS_PER_S,
-                         .threads = 2,
-                         .suite = SP_SUITE_PQXDH,
-                         .is_hybrid = true,
-                         .session = SP_SESSION_RATCHET};
+    o = (struct options){
+        .url = "ws://127.0.0.1:1",
+        .connections = 10,
+        .groups = {{.behaviour = GROUP_FAN_OUT, .share = 1, .recipients = 4, .users = 5},
+                   {.behaviour = GROUP_CHURN, .share = 1, .users = 4}},
+        .group_count = 2,
+        .in_flight = 1,
+        .payload_bytes = 256,
+        .duration_ns = 2 * NS_PER_S,
+        .threads = 2,
+        .suite = SP_SUITE_PQXDH,
+        .is_hybrid = true,
+        .session = SP_SESSION_RATCHET};
     t = (struct target){.loopback = true};
     out = (struct outcome){.options = &o, .target = &t, .has_begun = true};
     cr_assert_eq(tally_init(&out.tally), 0);
+    cr_assert_eq(tally_add_groups(&out.tally, 2), 0);
     cr_assert_eq(series_init(&out.series), 0);
     out.tally.window_ns = 2 * NS_PER_S;
 }
@@ -120,6 +125,17 @@ Test(report, format_json_has_every_member)
         "/latency_us/handshake/count",
         "/latency_us/initiate/p50",
         "/latency_us/respond/p99",
+        "/groups/0/behaviour",
+        "/groups/0/users",
+        "/groups/0/envelopes_per_arrival",
+        "/groups/0/sent",
+        "/groups/0/lost",
+        "/groups/1/per_s",
+        "/groups/1/returns",
+        "/groups/1/latency_us/response/p99",
+        "/groups/1/latency_us/reconnect/p50",
+        "/groups/1/latency_us/recovery/max",
+        "/groups/1/latency_us/drain/count",
         "/budget/count",
         "/budget/unattributed_count",
         "/budget/response_us",

@@ -8,7 +8,9 @@ static struct tally a, sum;
 static void setup(void)
 {
     cr_assert_eq(tally_init(&a), 0);
+    cr_assert_eq(tally_add_groups(&a, 2), 0);
     cr_assert_eq(tally_init(&sum), 0);
+    cr_assert_eq(tally_add_groups(&sum, 2), 0);
 }
 
 static void teardown(void)
@@ -44,6 +46,29 @@ Test(tally, merge_adds_every_histogram)
 #define X(name) cr_assert_eq(sum.name.total, 2, #name);
     TALLY_HISTOGRAMS(X)
 #undef X
+}
+
+Test(tally, merge_adds_every_group)
+{
+#define X(name) hist_record(&a.groups[1].name, 1000);
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+#define X(name) a.groups[1].name = 3;
+    TALLY_GROUP_COUNTS(X)
+#undef X
+    a.groups[1].storms = 5;
+    tally_merge(&sum, &a);
+    a.groups[1].storms = 4; // another thread saw as many of the same storms
+    tally_merge(&sum, &a);
+#define X(name) cr_assert_eq(sum.groups[1].name.total, 2, #name);
+    TALLY_GROUP_HISTOGRAMS(X)
+#undef X
+#define X(name) cr_assert_eq(sum.groups[1].name, 6, #name);
+    TALLY_GROUP_COUNTS(X)
+#undef X
+    cr_assert_eq(sum.groups[1].storms, 5);
+    cr_assert_eq(sum.groups[0].sent, 0);
+    cr_assert_eq(sum.groups[0].response.total, 0);
 }
 
 Test(tally, find_refusal_by_code)

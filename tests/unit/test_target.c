@@ -73,12 +73,15 @@ Test(target, resolve_unknown_host)
 
 Test(target, open_socket_binds_sources_in_turn)
 {
+    struct source_list sources;
+
+    source_list_init_loopback(&sources, 3);
     cr_assert_eq(target_parse(&t, "ws://127.0.0.1:80", reason), 0);
     cr_assert_eq(target_resolve(&t, reason), 0);
     for (uint32_t number = 0; number < 5; number++) {
         struct sockaddr_in from;
         socklen_t len = sizeof from;
-        int fd = target_open_socket(&t, number, 3);
+        int fd = target_open_socket(&t, number, &sources);
 
         cr_assert_geq(fd, 0);
         cr_assert_eq(getsockname(fd, (struct sockaddr *)&from, &len), 0);

@@ -51,6 +51,12 @@ Test(user_control, decode_hello)
     cr_assert_eq(m.one_time_kem_prekeys, 20);
 }
 
+Test(user_control, decode_logged_in)
+{
+    cr_assert(decode("{\"type\":\"logged_in\",\"id\":1,\"name\":\"bob\",\"queued\":3}"));
+    cr_assert_eq(m.type, USER_CONTROL_LOGGED_IN);
+}
+
 Test(user_control, decode_bundle)
 {
     cr_assert(decode("{\"type\":\"bundle\",\"id\":3,\"name\":\"bob\",\"mailbox\":\"" B16
@@ -218,6 +224,27 @@ Test(user_control, encode_register)
     cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/signatures/ml_dsa_65")), 4412);
     yyjson_doc_free(parsed);
     persona_free(&p);
+}
+
+Test(user_control, encode_login)
+{
+    static struct persona_signatures signatures;
+    yyjson_doc *parsed;
+    yyjson_val *root;
+
+    cr_assert_eq(sp_init(), 0);
+    for (int hybrid = 0; hybrid <= 1; hybrid++) {
+        cr_assert_eq(persona_init(&p, 1, 2, hybrid), 0);
+        parsed = parse(user_control_encode_login(text, &p, &signatures));
+        root = yyjson_doc_get_root(parsed);
+        cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "type")), "login");
+        cr_assert_str_eq(yyjson_get_str(yyjson_obj_get(root, "name")), p.name);
+        cr_assert_null(yyjson_obj_get(root, "identity_keys"), "the relay has them");
+        cr_assert_eq(yyjson_get_len(yyjson_ptr_get(root, "/signatures/ed25519")), 86);
+        cr_assert_eq(yyjson_ptr_get(root, "/signatures/ml_dsa_65") != NULL, hybrid);
+        yyjson_doc_free(parsed);
+        persona_free(&p);
+    }
 }
 
 static const uint8_t keys[PERSONA_BATCH_MAX][32];

@@ -1,0 +1,129 @@
+// What the commands that make load ask of the machine and of the options before the first run: the
+// relay's address, its certificates, processors, descriptors. Thread: the process's main one.
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "command.h"
+#include "cpu.h"
+#include "procstat.h"
+
+// Sockets go from the descriptor table into a ring's at once; the table of each ring is bounded by
+// the same limit.
+static int raise_descriptor_limit(const struct options *o)
+{
+    struct rlimit limit;
+    uint32_t per_thread = (o->connections + o->threads - 1) / o->threads + 1;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return -errno;
+    return per_thread <= limit.rlim_cur ? 0 : -EMFILE;
+}
+
+static bool check_pins(const struct options *o)
+{
+    for (uint32_t i = o->pin_count; i-- > 0;) {
+        // The last one pinned is the first of the list: the coordinator stays there, away from
+        // processors that were not named.
+        if (cpu_pin_thread(o->pin[i]) < 0) {
+            fprintf(stderr, "sealpost-load: processor %u of --pin is not available\n", o->pin[i]);
+            return false;
+        }
+    }
+    return true;
+}
+
+bool command_check_target(const struct options *o, struct target *t)
+{
+    char reason[TARGET_REASON_BYTES];
+
+    if (target_parse(t, o->url, reason) < 0) {
+        fprintf(stderr, "sealpost-load: %s\n", reason);
+        return false;
+    }
+    if (t->tls && !o->ca_file && !o->insecure) {
+        fputs("sealpost-load: wss needs --ca FILE to verify the relay, or --insecure\n", stderr);
+        return false;
+    }
+    if (!t->tls && (o->ca_file || o->insecure)) {
+        fputs("sealpost-load: --ca and --insecure belong to wss\n", stderr);
+        return false;
+    }
+    if (strcmp(t->path, "/v1") != 0 && !o->idle_anonymous) {
+        fprintf(stderr, "sealpost-load: users log in at /v1, not at %s\n", t->path);
+        return false;
+    }
+    return true;
+}
+
+static bool check_server(const struct options *o)
+{
+    struct procstat stat;
+    int err = o->server_pid > 0 ? procstat_read(o->server_pid, &stat) : 0;
+
+    if (err < 0)
+        fprintf(stderr, "sealpost-load: process %d of --server-pid cannot be read: %s\n",
+                (int)o->server_pid, strerror(-err));
+    return err == 0;
+}
+
+// A run of an hour must not end with a file that could not be opened at its beginning.
+static bool check_record(const struct options *o)
+{
+    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+
+    if (o->record_file && !f)
+        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
+    if (f)
+        fclose(f);
+    return f || !o->record_file;
+}
+
+static bool check_options(const struct options *o, struct target *t)
+{
+    int err;
+
+    if (!command_check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
+        return false;
+    err = raise_descriptor_limit(o);
+    if (err == -EMFILE)
+        fprintf(stderr,
+                "sealpost-load: %u connections are more than %u thread%s can hold (ulimit -n); use "
+                "more --threads\n",
+                o->connections, o->threads, o->threads == 1 ? "" : "s");
+    else if (err < 0)
+        fprintf(stderr, "sealpost-load: the descriptor limit: %s\n", strerror(-err));
+    return err == 0;
+}
+
+enum exit_code command_open_target(const struct options *o, struct target *t,
+                                   struct tls_context **tls)
+{
+    char reason[TLS_REASON_BYTES], where[TARGET_REASON_BYTES];
+    char sources[SOURCE_LIST_REASON_BYTES] = "";
+
+    *tls = NULL;
+    if (!check_options(o, t))
+        return EXIT_CODE_BAD_OPTIONS;
+    if (!command_prepare())
+        return EXIT_CODE_INTERNAL;
+    if (target_resolve(t, where) < 0) {
+        fprintf(stderr, "sealpost-load: %s\n", where);
+        return EXIT_CODE_UNREACHABLE;
+    }
+    if (source_list_check(&o->sources, t->address.ss_family, sources) < 0) {
+        fprintf(stderr, "sealpost-load: --source-addresses %s\n", sources);
+        return EXIT_CODE_BAD_OPTIONS;
+    }
+    if (!t->tls)
+        return EXIT_CODE_PASS;
+    *tls = tls_context_create_client(o->ca_file, reason);
+    if (*tls)
+        return EXIT_CODE_PASS;
+    fprintf(stderr, "sealpost-load: %s\n", reason);
+    return EXIT_CODE_BAD_OPTIONS;
+}
