@@ -301,6 +301,7 @@ Test(report, format_live_is_the_same_schema)
     cr_assert(yyjson_is_null(at("/latency_us/uncorrected/p50")));
     cr_assert_eq(yyjson_arr_size(at("/intervals")), 1);
     cr_assert_null(yyjson_ptr_get(root, "/exit_code"), "it has not ended");
+    cr_assert_null(yyjson_ptr_get(root, "/thresholds"), "nor been judged");
 }
 
 Test(report, format_json_ceiling)
