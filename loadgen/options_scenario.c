@@ -65,12 +65,11 @@ void options_scenario_scan(struct options_given *given, const struct option_name
 
     *given = (struct options_given){0};
     for (uint32_t i = 0; i < names->count; i++)
-        all[i] =
-            (struct argp_option){.name = names->items[i].name,
-                                 .key = names->items[i].key,
-                                 .flags = names->items[i].is_optional ? OPTION_ARG_OPTIONAL : 0,
-                                 .arg = names->items[i].has_value ? "VALUE" : NULL,
-                                 .doc = ""};
+        all[i] = (struct argp_option){.name = names->items[i].name,
+                                      .key = names->items[i].key,
+                                      .arg = names->items[i].has_value ? "VALUE" : NULL,
+                                      .flags = names->items[i].flags,
+                                      .doc = ""};
     argp_parse(&argp, argc, argv, ARGP_SILENT, NULL, &scan);
 }
 

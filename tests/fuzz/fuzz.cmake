@@ -41,6 +41,14 @@ target_include_directories(fuzz_group_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadge
 sealpost_fuzzer(threshold_parse loadgen/threshold.c loadgen/pulse.c common/hist.c)
 target_include_directories(fuzz_threshold_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
 target_link_libraries(fuzz_threshold_parse PRIVATE m)
+sealpost_fuzzer(planner_parse loadgen/capacity/planner.c)
+target_include_directories(fuzz_planner_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/capacity)
+target_link_libraries(fuzz_planner_parse PRIVATE m)
+sealpost_fuzzer(sweep_parse loadgen/capacity/sweep.c loadgen/capacity/usl.c)
+target_include_directories(fuzz_sweep_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+  ${PROJECT_SOURCE_DIR}/loadgen/capacity ${PROJECT_SOURCE_DIR}/loadgen/report
+  ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_sweep_parse PRIVATE PkgConfig::OPENSSL PkgConfig::YYJSON m)
 
 sealpost_fuzzer(stage_list_parse loadgen/stage.c loadgen/schedule.c)
 sealpost_fuzzer(scenario_create loadgen/scenario/option_names.c loadgen/scenario/ready_made.c

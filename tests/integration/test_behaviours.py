@@ -282,3 +282,23 @@ def test_bad_groups(name):
     out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", *options],
                          capture_output=True, text=True, timeout=PATIENCE_S)
     assert out.returncode == BAD_OPTIONS and named in out.stderr, out.stderr
+
+
+def test_check_tells_of_the_groups():
+    out = subprocess.run([binary("loadgen/sealpost-load"), "--check", "-c", "50",
+                          "--group", "chat,share=4", "--group", "fan-out,recipients=9"],
+                         capture_output=True, text=True, timeout=PATIENCE_S)
+    assert out.returncode == 0, out.stderr
+    assert "40 chat, 40 of them send" in out.stdout and "10 fan-out, 1 of them send" in out.stdout
+
+
+def test_groups_of_a_scenario(relay, load, tmp_path):
+    """The file's groups, unless the command line gives some."""
+    scenario = tmp_path / "mixture.yaml"
+    scenario.write_text("connections: 12\nwarmup: 0\nduration: 300ms\ngroups:\n"
+                        "  - behaviour: fan-out\n    recipients: 3\n    share: 2\n"
+                        "  - behaviour: idle\n")
+    groups = groups_of(load(relay.url(), "--scenario", scenario).passed())
+    assert groups["fan-out"]["users"] == 8 and groups["idle"]["users"] == 4
+    groups = groups_of(load(relay.url(), "--scenario", scenario, "--group", "chat").passed())
+    assert set(groups) == {"chat"}
