@@ -32,6 +32,9 @@ sealpost_fuzzer(ws_decode_header common/ws.c common/ws_mask.c common/ws_mask_avx
 target_link_libraries(fuzz_ws_decode_header PRIVATE ${WSLAY_LIBRARY})
 sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
+sealpost_fuzzer(web_request_decode loadgen/report/web_request.c)
+target_include_directories(fuzz_web_request_decode PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/report)
+target_link_libraries(fuzz_web_request_decode PRIVATE PkgConfig::LLHTTP)
 
 sealpost_fuzzer(group_parse loadgen/group.c)
 target_include_directories(fuzz_group_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
