@@ -103,23 +103,23 @@ void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_tim
     forget_old(t, number);
 }
 
-void budget_add(struct budget *b, const struct budget_times *times)
+void budget_add(struct budget *b, const struct budget_times *times, uint64_t count)
 {
     const struct budget_times *t = times;
 
-    b->count++;
-    b->response_ns += t->opened_ns - t->intended_ns;
-    b->part_ns[BUDGET_schedule_lag] += t->noticed_ns - t->intended_ns;
-    b->part_ns[BUDGET_send_queue] += t->sent_ns - t->noticed_ns;
-    b->part_ns[BUDGET_open] += t->opened_ns - t->received_ns;
+    b->count += count;
+    b->response_ns += (t->opened_ns - t->intended_ns) * count;
+    b->part_ns[BUDGET_schedule_lag] += (t->noticed_ns - t->intended_ns) * count;
+    b->part_ns[BUDGET_send_queue] += (t->sent_ns - t->noticed_ns) * count;
+    b->part_ns[BUDGET_open] += (t->opened_ns - t->received_ns) * count;
     if (t->sealed_ns == 0) {
-        b->unattributed++;
-        b->part_ns[BUDGET_unattributed] += t->received_ns - t->sent_ns;
+        b->unattributed += count;
+        b->part_ns[BUDGET_unattributed] += (t->received_ns - t->sent_ns) * count;
         return;
     }
-    b->part_ns[BUDGET_seal] += t->sealed_ns - t->sent_ns;
-    b->part_ns[BUDGET_socket_queue] += t->taken_ns - t->sealed_ns;
-    b->part_ns[BUDGET_server_network] += t->received_ns - t->taken_ns;
+    b->part_ns[BUDGET_seal] += (t->sealed_ns - t->sent_ns) * count;
+    b->part_ns[BUDGET_socket_queue] += (t->taken_ns - t->sealed_ns) * count;
+    b->part_ns[BUDGET_server_network] += (t->received_ns - t->taken_ns) * count;
 }
 
 void budget_merge(struct budget *into, const struct budget *from)

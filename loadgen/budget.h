@@ -86,7 +86,8 @@ void budget_complete_send(struct budget_trail *t, uint64_t taken_ns);
 // of it has not come by then is lost, or with a slow one of several recipients.
 void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_times *times);
 
-void budget_add(struct budget *b, const struct budget_times *times);
+// `count` envelopes with these times.
+void budget_add(struct budget *b, const struct budget_times *times, uint64_t count);
 void budget_merge(struct budget *into, const struct budget *from);
 // Mean over all envelopes in ns; 0 if there are none. The parts' add up to the response's.
 double budget_mean_ns(const struct budget *b, enum budget_part part);

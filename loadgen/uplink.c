@@ -325,6 +325,25 @@ static size_t build_frame_header(struct shard *s, uint8_t *at, uint32_t payload_
     return u->frame_header_len;
 }
 
+static void flush_waits(struct shard *s)
+{
+    struct uplink *u = &s->uplink;
+
+    if (u->wait_count > 0)
+        hist_record_many(&s->tally.send_queue, u->wait_ns, u->wait_count);
+    u->wait_count = 0;
+}
+
+static void record_wait(struct shard *s, uint64_t wait_ns)
+{
+    struct uplink *u = &s->uplink;
+
+    if (wait_ns != u->wait_ns)
+        flush_waits(s);
+    u->wait_ns = wait_ns;
+    u->wait_count++;
+}
+
 // One session message, unsealed, at `at`; its seal job. Returns where the next one begins.
 static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint32_t payload_bytes)
 {
@@ -363,7 +382,7 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
     if (measured) {
         struct stage_tally *stage = shard_find_stage(s, due.intended_ns);
 
-        hist_record(&s->tally.send_queue, u->batch_ns - due.noticed_ns);
+        record_wait(s, u->batch_ns - due.noticed_ns);
         s->tally.sent++;
         if (stage)
             stage->sent++;
@@ -480,6 +499,7 @@ static void finish_batch(struct shard *s)
         sealed_ns = clock_now_ns();
     for (uint32_t i = 0; i < u->piece_count; i++)
         submit(s, &u->pieces[i], sealed_ns);
+    flush_waits(s);
     u->job_count = 0;
     u->piece_count = 0;
     u->plain_len = 0;

@@ -50,6 +50,8 @@ struct uplink {
     uint8_t *plain;                         // wss: a batch's plaintext
     size_t plain_len, plain_cap;
     uint64_t batch_ns; // "sent" of the batch under construction; 0: not begun
+    uint64_t wait_ns;  // sent − noticed of the last wait_count envelopes, recorded together
+    uint32_t wait_count;
     size_t mask_at;
     uint8_t random[UPLINK_MASK_KEYS_BYTES];
 };

@@ -139,12 +139,12 @@ Test(budget, add_parts_make_the_response)
     struct budget b = {0}, sum = {0};
     struct budget_times times = {10, 21, 33, 46, 60, 75, 91};
 
-    budget_add(&b, &times);
+    budget_add(&b, &times, 1);
     for (unsigned i = 0; i < BUDGET_unattributed; i++)
         cr_assert_eq(b.part_ns[i], 11 + i, "%s", budget_part_name((enum budget_part)i));
     expect_sum(&b);
     times.sealed_ns = times.taken_ns = 0;
-    budget_add(&b, &times);
+    budget_add(&b, &times, 1);
     cr_assert_eq(b.unattributed, 1);
     cr_assert_eq(b.part_ns[BUDGET_unattributed], 75 - 33);
     cr_assert_eq(b.part_ns[BUDGET_server_network], 15, "nothing is guessed");

@@ -188,9 +188,9 @@ Test(report, format_json_budget_adds_up)
 {
     struct budget_times times = {0, 1000, 3000, 6000, 10000, 15000, 21000};
 
-    budget_add(&out.tally.budget, &times);
+    budget_add(&out.tally.budget, &times, 1);
     times.sealed_ns = 0;
-    budget_add(&out.tally.budget, &times);
+    budget_add(&out.tally.budget, &times, 1);
     format();
     cr_assert_float_eq(yyjson_get_real(at("/budget/response_us")), 21, 0.001);
     cr_assert_float_eq(yyjson_get_real(at("/budget/schedule_lag_us")), 1, 0.001);
