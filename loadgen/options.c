@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceiling.h"
 #include "exit_code.h"
 #include "option_value.h"
 #include "options_crypto.h"
@@ -244,8 +245,9 @@ static int check(struct option_parse *p)
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
-    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
-        return option_refuse(p, "--ceiling belongs to --mode talk");
+    if (o->ceiling_ns > 0 && !ceiling_applies(o))
+        return option_refuse(p, "--ceiling is of users that stay and send: --mode talk, or groups "
+                                "of chat and fan-out");
     if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
         return option_refuse(p,
                              "%u connections are too many for %u address%s of --source-addresses: "

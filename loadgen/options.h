@@ -42,10 +42,9 @@ struct options {
     uint32_t group_count;
     bool has_groups; // by --group
     uint32_t connections;
-    uint32_t in_flight; // talk, closed loop: each connection's
-    double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
-    struct stage_list
-        stages; // open loop in stages: rate_per_s is their mean, duration_ns their sum
+    uint32_t in_flight;       // talk, closed loop: each connection's
+    double rate_per_s;        // talk, open loop: of all connections; 0 is closed loop
+    struct stage_list stages; // open loop; rate_per_s is their mean, duration_ns their sum
     enum plan_arrival arrival;
     uint32_t payload_bytes; // plaintext; with a distribution, the largest
     struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each

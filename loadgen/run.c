@@ -515,6 +515,7 @@ static void judge(struct outcome *out)
         .window_ns = t->window_ns,
         .steal_pct = out->steal_pct,
         .ceiling_per_s = out->ceiling.per_s,
+        .ceiling_busy_pct = out->ceiling.busy_pct,
         .throttled_ns = out->throttled_ns,
         .share = out->share,
         .backlog = &out->backlog,
