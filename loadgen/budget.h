@@ -59,31 +59,35 @@ struct budget {
 };
 
 struct budget_send {
-    uint32_t first, count; // numbers of the envelopes in it
+    uint16_t number;
+    uint16_t left; // envelopes in it that have not come back
     uint64_t sealed_ns;
     uint64_t taken_ns; // 0: under way
 };
 
+// All zero: remembers nothing, and nothing may be pushed.
 struct budget_trail {
     struct budget_send *sends; // ring, oldest first
     uint16_t head, count, mask;
-    int16_t under_way; // its index; -1: none, or not remembered
+    uint16_t under_way; // its index + 1; 0: none, or not remembered
+    uint16_t next;      // number of the next send; wraps
 };
 
 // A depth for each of `connections` that have `in_flight` envelopes under way at most (0: unknown).
 uint32_t budget_trail_depth(uint32_t connections, uint32_t in_flight);
 // `sends` holds `depth` entries: a power of two, at most BUDGET_TRAIL_MAX.
 void budget_init_trail(struct budget_trail *t, struct budget_send *sends, uint32_t depth);
-// A send with envelopes first … first + count − 1 goes to the kernel. One at a time.
-void budget_push_send(struct budget_trail *t, uint32_t first, uint32_t count, uint64_t sealed_ns);
+// Send number `next`, of `count` envelopes, goes to the kernel. One at a time.
+void budget_push_send(struct budget_trail *t, uint16_t count, uint64_t sealed_ns);
 // It has completed. Harmless when it was not remembered.
 void budget_complete_send(struct budget_trail *t, uint64_t taken_ns);
-// Envelope `number` with these times was received: fill in sealed_ns and taken_ns, 0 when they are
-// not known. Forgets
-// the sends before its own, and its own if it is the last one in it.
-void budget_find_send(struct budget_trail *t, uint32_t number, struct budget_times *times);
+// An envelope of send `number` was received: fill in sealed_ns and taken_ns, 0 when they are not
+// known. A send is forgotten when all of it has come, or half a trail of later ones was seen: what
+// of it has not come by then is lost, or with a slow one of several recipients.
+void budget_find_send(struct budget_trail *t, uint16_t number, struct budget_times *times);
 
-void budget_add(struct budget *b, const struct budget_times *times);
+// `count` envelopes with these times.
+void budget_add(struct budget *b, const struct budget_times *times, uint64_t count);
 void budget_merge(struct budget *into, const struct budget *from);
 // Mean over all envelopes in ns; 0 if there are none. The parts' add up to the response's.
 double budget_mean_ns(const struct budget *b, enum budget_part part);

@@ -16,6 +16,15 @@
 // Open loop: envelopes in flight over all connections, enough that the generator never waits.
 #define SATURATING 512u
 
+bool ceiling_applies(const struct options *o)
+{
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        if (o->groups[i].behaviour != GROUP_CHAT && o->groups[i].behaviour != GROUP_FAN_OUT)
+            return false;
+    }
+    return o->mode == OPTIONS_TALK;
+}
+
 static bool is_pinned_to(const struct options *o, unsigned cpu)
 {
     for (uint32_t i = 0; i < o->pin_count; i++) {
@@ -65,13 +74,18 @@ static struct options options_of(const struct ceiling *c, const struct options *
     run.group_count = 1; // whatever the groups do, sealing and opening is the client's work
     if (o->rate_per_s > 0) {
         run.rate_per_s = 0;
+        run.stages.count = 0;
         run.in_flight = (SATURATING + c->connections - 1) / c->connections;
     }
     run.warmup_ns = WARMUP_NS;
     run.duration_ns = o->ceiling_ns;
+    run.source_addresses_auto = true;
+    run.sources = (struct source_list){0};
     run.ca_file = NULL;
     run.insecure = false;
     run.json_file = NULL;
+    run.record_file = NULL;
+    run.thresholds.count = 0;
     run.server_pid = 0;
     run.progress_ns = 0;
     run.quiet = true;
@@ -80,13 +94,18 @@ static struct options options_of(const struct ceiling *c, const struct options *
 
 static void measure(struct ceiling *c, const struct options *o, uint16_t port)
 {
-    char url[64], reason[TARGET_REASON_BYTES];
+    char url[64], reason[TARGET_REASON_BYTES], split[GROUP_REASON_BYTES];
     struct target target;
     struct outcome out;
     struct options options;
 
     snprintf(url, sizeof url, "ws://127.0.0.1:%u", port);
     options = options_of(c, o, url);
+    if (group_split(options.groups, options.group_count, options.connections, split) < 0) {
+        snprintf(c->reason, sizeof c->reason, "with %u connections: %.*s", c->connections,
+                 (int)sizeof c->reason - 40, split);
+        return;
+    }
     if (target_parse(&target, url, reason) < 0 || target_resolve(&target, reason) < 0 ||
         run_load(&out, &options, &target, NULL) < 0) {
         snprintf(c->reason, sizeof c->reason, "the run against the sink cannot be set up");
@@ -101,6 +120,10 @@ static void measure(struct ceiling *c, const struct options *o, uint16_t port)
         snprintf(c->reason, sizeof c->reason, "envelopes were lost on the way to the sink");
     else
         c->per_s = (double)out.tally.delivered * 1e9 / (double)out.tally.window_ns;
+    for (uint32_t i = 0; i < o->threads; i++) {
+        if (out.busy_pct[i] > c->busy_pct)
+            c->busy_pct = out.busy_pct[i];
+    }
     run_free(&out);
 }
 
@@ -113,12 +136,9 @@ void ceiling_measure(struct ceiling *c, const struct options *o)
                                              ? o->connections
                                              : CEILING_CONNECTIONS_MAX};
     if (!ceiling_applies(o)) {
-        snprintf(c->reason, sizeof c->reason, "only --mode talk has a ceiling");
+        snprintf(c->reason, sizeof c->reason, "only chat and fan-out have a ceiling");
         return;
     }
-    // Both users of a pair are in one thread.
-    if (c->connections < 2 * o->threads)
-        c->connections = 2 * o->threads;
     err = start_sink(c, o, &sink);
     if (err < 0) {
         snprintf(c->reason, sizeof c->reason, "the sink cannot be started: %s", strerror(-err));

@@ -1,5 +1,6 @@
 // The generator's ceiling: what the same client work reaches against the sink (sink.h) on this
-// machine. A result close to it says how fast the generator is, not the relay.
+// machine. A result close to it says how fast the generator is, not the relay. When the generator
+// was not busy meanwhile it is not what it can do, but what this many envelopes in flight come to.
 #ifndef SEALPOST_CEILING_H
 #define SEALPOST_CEILING_H
 
@@ -16,6 +17,7 @@
 
 struct ceiling {
     double per_s;         // envelopes; 0: not measured
+    double busy_pct;      // of its processor that the busiest generator thread used meanwhile
     uint32_t connections; // it was measured with
     bool colocated;       // the sink had to share the generator's processors
     bool interrupted;
@@ -28,10 +30,7 @@ struct ceiling {
 // Thread: the process's main thread, while it has no other.
 void ceiling_measure(struct ceiling *c, const struct options *o);
 
-// Can it be measured? Only the talk mode has one.
-static inline bool ceiling_applies(const struct options *o)
-{
-    return o->mode == OPTIONS_TALK;
-}
+// Can it be measured? Only of users that stay and send envelopes: the sink stores nothing.
+bool ceiling_applies(const struct options *o);
 
 #endif

@@ -92,14 +92,14 @@ struct client {
     uint32_t due_dialog;       // of the first one due: the dialog whose envelope is next
     struct budget_trail trail; // of its sends
     struct dialog dialog;      // the only one of most
-    // What some messages touch.
-    struct client_bytes carry;   // an incoming frame that is not whole yet
-    uint64_t carry_need;         // its length, 0 while its header is not whole
+    // What some messages touch; whether there are bytes is looked at for each.
+    uint64_t carry_need; // length of the incoming frame that is not whole yet, 0: not known
+    struct tls *tls;
+    struct client_round *rounds; // closed loop, several dialogs: ring, as long as `due`
+    struct client_bytes carry;   // what is there of that frame
     struct client_bytes control; // outgoing frames (and the HTTP request)
     struct client_bytes records; // outgoing TLS records of the handshake or a KeyUpdate
     struct client_bytes acks;    // message ids to acknowledge
-    struct tls *tls;
-    struct client_round *rounds; // closed loop, several dialogs: ring, as long as `due`
     // Set-up, handshakes, absences.
     struct client *leader; // of its unit, which initiates; NULL: talks to nobody
     uint32_t missing;      // of a leader: users of its unit that are not ready
@@ -128,7 +128,7 @@ struct client {
     uint8_t upgrade_nonce[16];
     struct http_upgrade *upgrade; // only while UPGRADING
     struct timer timer;           // one purpose at a time: ask again, read again, leave, return
-    struct persona persona;
+    alignas(CACHE_LINE_BYTES) struct persona persona; // the mailbox, in its first line, is hot
 };
 
 // Has it no connection?

@@ -9,12 +9,14 @@
 #include "capacity_options.h"
 #include "capacity_report.h"
 #include "command.h"
+#include "page.h"
 #include "result_json.h"
 #include "server_process.h"
 #include "slo.h"
 
-// Enough for a page of memory not to matter to what each costs.
-#define IDLE_CONNECTIONS_MIN 1000u
+// Enough for the relay to have touched its fixed pools before what more connections cost is
+// measured.
+#define IDLE_CONNECTIONS_MIN 3000u
 
 struct capacity {
     const struct capacity_options *options;
@@ -117,7 +119,8 @@ static enum exit_code search(struct capacity *c)
         code = judge_trial(t);
         if (code != EXIT_CODE_PASS)
             break;
-        outcome = (struct search_outcome){.achieved_per_s = t->achieved_per_s,
+        outcome = (struct search_outcome){.offered_per_s = t->offered_per_s,
+                                          .achieved_per_s = t->achieved_per_s,
                                           .is_met = t->is_met,
                                           .is_faulty = t->is_faulty,
                                           .is_limited = t->level == VERDICT_LIMITED};
@@ -224,23 +227,37 @@ static enum exit_code measure(struct capacity *c)
     return code;
 }
 
+static bool write_file(const char *file, int err)
+{
+    if (err < 0)
+        fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
+    return err == 0;
+}
+
 static enum exit_code report(const struct capacity *c, int argc, char **argv)
 {
-    const char *file = c->options->run.json_file;
-    char *text;
-    int err;
+    const char *file = c->options->run.json_file, *html = c->options->run.report.html_file;
+    char *text = NULL, *line = NULL;
+    bool ok = true;
 
     if (c->live)
         capacity_report_print(c->live, c->findings);
-    if (!file)
-        return c->findings->exit_code;
-    text = capacity_report_format_json(c->findings, argc, argv);
-    err = text ? result_json_write_file(text, file) : -ENOMEM;
+    if (file) {
+        text = capacity_report_format_json(c->findings, true, argc, argv);
+        ok = write_file(file, text ? result_json_write_file(text, file) : -ENOMEM);
+    }
+    if (html) {
+        line = capacity_report_format_json(c->findings, false, argc, argv);
+        ok = write_file(html, line ? page_write(html, NULL, line) : -ENOMEM) && ok;
+    }
     free(text);
-    if (err == 0)
-        return c->findings->exit_code;
-    fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
-    return EXIT_CODE_INTERNAL;
+    free(line);
+    return ok ? c->findings->exit_code : EXIT_CODE_INTERNAL;
+}
+
+static bool is_standard_output(const char *file)
+{
+    return file && strcmp(file, "-") == 0;
 }
 
 int command_capacity(int argc, char **argv)
@@ -271,7 +288,10 @@ int command_capacity(int argc, char **argv)
     c.setting.target = &target;
     c.setting.server_pid = options.run.server_pid;
     if (!options.run.quiet)
-        c.live = options.run.json_file && strcmp(options.run.json_file, "-") == 0 ? stderr : stdout;
+        c.live = is_standard_output(options.run.json_file) ||
+                         is_standard_output(options.run.report.html_file)
+                     ? stderr
+                     : stdout;
     c.findings->exit_code = measure(&c);
     code = report(&c, argc, argv);
 

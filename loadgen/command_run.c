@@ -18,6 +18,18 @@
 #include "tls.h"
 #include "web.h"
 
+// How many of the files are standard output.
+static unsigned count_stdout(const struct options *o)
+{
+    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
+                                 o->outputs.csv_file, o->outputs.hlog_file};
+    unsigned count = 0;
+
+    for (unsigned i = 0; i < COUNT_OF(files); i++)
+        count += files[i] && strcmp(files[i], "-") == 0;
+    return count;
+}
+
 static bool start_web(struct web **web, const struct options *o, int argc, char **argv)
 {
     char reason[WEB_REASON_BYTES];
@@ -56,14 +68,7 @@ static bool write_files(const struct outcome *out, const char *line, int argc, c
 // What goes to standard output leaves no place there for the table.
 static FILE *table_stream(const struct outcome *out)
 {
-    const struct options *o = out->options;
-    const char *const files[] = {o->json_file, o->report.html_file, o->record_file,
-                                 o->outputs.csv_file, o->outputs.hlog_file};
-    bool taken = false;
-
-    for (unsigned i = 0; i < COUNT_OF(files); i++)
-        taken |= files[i] && strcmp(files[i], "-") == 0;
-    return !out->has_begun || taken ? stderr : stdout;
+    return !out->has_begun || count_stdout(out->options) > 0 ? stderr : stdout;
 }
 
 // Where the outcome is told.
@@ -190,7 +195,11 @@ int command_run(int argc, char **argv)
         fprintf(stderr, "sealpost-load: %s\n", reason);
         return EXIT_CODE_BAD_OPTIONS;
     }
-    code = run(&options, argc, argv);
+    if (count_stdout(&options) > 1) {
+        fputs("sealpost-load: only one of the files can be standard output (-)\n", stderr);
+        code = EXIT_CODE_BAD_OPTIONS;
+    } else
+        code = run(&options, argc, argv);
     options_free(&options);
     return (int)code;
 }

@@ -30,30 +30,6 @@ void downlink_free(struct shard *s)
     free(s->downlink.plain);
 }
 
-static void measure_parts(struct tally *t, struct budget_trail *trail, uint32_t number,
-                          struct budget_times *times)
-{
-    budget_find_send(trail, number, times);
-    budget_add(&t->budget, times);
-    hist_record(&t->response, times->opened_ns - times->intended_ns);
-    hist_record(&t->uncorrected, times->opened_ns - times->sent_ns);
-    hist_record(&t->open, times->opened_ns - times->received_ns);
-    if (times->sealed_ns == 0)
-        return;
-    hist_record(&t->seal, times->sealed_ns - times->sent_ns);
-    hist_record(&t->socket_queue, times->taken_ns - times->sealed_ns);
-    hist_record(&t->server_network, times->received_ns - times->taken_ns);
-}
-
-// The running count of the sender's envelopes, over all its dialogs: it sends a round to each of
-// them in turn.
-static uint32_t number_of(const struct dialog *d, uint64_t sequence)
-{
-    uint32_t count = d->partner->dialog_count;
-
-    return count == 1 ? (uint32_t)sequence : (uint32_t)(sequence * count + dialog_index(d->peer));
-}
-
 // For its group alone what waited in a mailbox: it did so on purpose. False when that is all.
 static bool measure_apart(struct shard *s, struct client *c, const struct ledger_record *record,
                           uint64_t opened_ns, bool in_window)
@@ -73,7 +49,6 @@ static bool measure_apart(struct shard *s, struct client *c, const struct ledger
 static void measure(struct shard *s, struct dialog *d, const struct ledger_record *record,
                     uint64_t opened_ns)
 {
-    struct tally *t = &s->tally;
     struct budget_times times = {.intended_ns = record->intended_ns,
                                  .noticed_ns = ledger_noticed_ns(record),
                                  .sent_ns = record->sent_ns,
@@ -81,19 +56,11 @@ static void measure(struct shard *s, struct dialog *d, const struct ledger_recor
                                  .opened_ns = opened_ns};
     bool in_window = opened_ns >= s->measure_ns && opened_ns < s->end_ns;
 
-    t->delivered += in_window;
+    s->tally.delivered += in_window;
+    budget_find_send(&d->partner->trail, record->send, &times); // makes room, measured or not
     if (d->owner->is_apart && !measure_apart(s, d->owner, record, opened_ns, in_window))
         return;
-    pulse_record(&s->pulse, opened_ns - record->intended_ns);
-    if (record->flags & LEDGER_FLAG_MEASURED) {
-        struct stage_tally *stage = shard_find_stage(s, record->intended_ns);
-
-        measure_parts(t, &d->partner->trail, number_of(d, record->sequence), &times);
-        if (stage) {
-            stage->delivered++;
-            hist_record(&stage->response, opened_ns - record->intended_ns);
-        }
-    }
+    arrivals_push(s, &times, (record->flags & LEDGER_FLAG_MEASURED) != 0);
 }
 
 // A job that did not open: which fault is it?
@@ -150,6 +117,7 @@ static void open_batch(struct shard *s)
     opened_ns = clock_now_ns();
     for (uint32_t i = 0; i < count; i++)
         delivered += deliver(s, d->dialogs[i], &d->jobs[i], opened_ns);
+    arrivals_flush(s);
     if (s->phase == SHARD_MEASURE)
         hist_record_many(&s->tally.open_cost, (opened_ns - began_ns) / count, count);
     pulse_add(&s->pulse.delivered, delivered);

@@ -331,9 +331,11 @@ static void prefetch(const struct shard *s, const struct io_uring_cqe *cqe)
 
         __builtin_prefetch(bytes);
         __builtin_prefetch(bytes + CACHE_LINE_BYTES);
+        __builtin_prefetch(&c->dialog, 1);
         __builtin_prefetch(&c->dialog.session, 1);
         __builtin_prefetch(c->persona.mailbox);
         __builtin_prefetch(&c->dialog.flow, 1);
+        __builtin_prefetch(&c->carry, 1);
     }
 }
 

@@ -616,7 +616,7 @@ void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns
     pulse_add(&s->pulse.handshakes, 1);
     if (d->handshake_began_ns >= s->measure_ns && d->handshake_began_ns < s->end_ns) {
         if (s->options->mode == OPTIONS_HANDSHAKE) {
-            pulse_record(&s->pulse, took_ns);
+            pulse_record(&s->pulse, took_ns, 1);
             hist_record(&t->response, took_ns);
         }
         if (s->options->mode != OPTIONS_HANDSHAKE || s->options->group_count > 1)

@@ -78,6 +78,7 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
     in.steal_pct = out->steal_pct;
     in.throttled_ns = out->throttled_ns;
     in.ceiling_per_s = out->ceiling.per_s;
+    in.ceiling_busy_pct = out->ceiling.busy_pct;
     if (t->window_ns > 0)
         in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
     for (uint32_t i = 0; i < out->options->threads; i++) {

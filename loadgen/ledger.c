@@ -6,19 +6,6 @@
 
 #define WORDS (LEDGER_WINDOW_BITS / 64)
 
-static_assert(sizeof(struct ledger_record) == LEDGER_RECORD_BYTES,
-              "the record is its own encoding");
-
-void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in)
-{
-    memcpy(out, in, sizeof *in);
-}
-
-void ledger_decode_record(struct ledger_record *out, const uint8_t in[LEDGER_RECORD_BYTES])
-{
-    memcpy(out, in, sizeof *out);
-}
-
 static uint64_t *word_of(struct ledger_flow *flow, uint64_t sequence)
 {
     return &flow->window[sequence / 64 % WORDS];

@@ -3,14 +3,17 @@
 // what it saw before. Pure, no clock, no I/O. Thread: one owner for each flow and counts.
 //
 //      0        8        12         16         24            32        40      44
-//     | run id | sender | receiver | sequence | intended ns | sent ns | flags | lag |  48 bytes
+//     | run id | sender | receiver | sequence | intended ns | sent ns |   *   | lag |  48 bytes
 //
+// *: flags (2) and the number of the send it is part of (2).
 // In native byte order: the process that reads it is the one that wrote it.
 #ifndef SEALPOST_LEDGER_H
 #define SEALPOST_LEDGER_H
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "units.h"
 
@@ -27,7 +30,8 @@ struct ledger_record {
     uint32_t sender, receiver;
     uint64_t sequence; // from 0, each direction of a pair its own
     uint64_t intended_ns, sent_ns;
-    uint32_t flags;
+    uint16_t flags;
+    uint16_t send;     // its sender's count of sends (budget.h)
     uint32_t lag_16ns; // noticed − intended in units of 16 ns; UINT32_MAX: 68 s or more
 };
 
@@ -79,8 +83,20 @@ static inline uint64_t ledger_noticed_ns(const struct ledger_record *record)
     return record->intended_ns + (uint64_t)record->lag_16ns * 16;
 }
 
-void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES], const struct ledger_record *in);
-void ledger_decode_record(struct ledger_record *out, const uint8_t in[LEDGER_RECORD_BYTES]);
+static_assert(sizeof(struct ledger_record) == LEDGER_RECORD_BYTES, "it is its own encoding");
+
+// Inline: so the fields go straight to their places, and no wide copy waits for narrow stores.
+static inline void ledger_encode_record(uint8_t out[LEDGER_RECORD_BYTES],
+                                        const struct ledger_record *in)
+{
+    memcpy(out, in, sizeof *in);
+}
+
+static inline void ledger_decode_record(struct ledger_record *out,
+                                        const uint8_t in[LEDGER_RECORD_BYTES])
+{
+    memcpy(out, in, sizeof *out);
+}
 
 // Check an opened record and count it. `self` and `partner` are the two ends of this flow; `late`
 // tells that the measured window is over.

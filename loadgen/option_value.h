@@ -26,7 +26,7 @@ struct option_parse {
     int next;                      // after an error: the argument behind the one that is wrong
     const struct options_own *own; // NULL: a run
     struct report_option_parse report;
-    bool has_groups, has_mode;
+    bool has_mode;
     bool has_in_flight, has_rate, has_arrival, has_payload, has_suite, has_session, has_duration,
         has_scenario;
 };

@@ -3,11 +3,13 @@
 #include "options.h"
 
 #include <argp.h>
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "ceiling.h"
 #include "exit_code.h"
 #include "option_value.h"
 #include "options_agents.h"
@@ -112,6 +114,20 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
     }
 }
 
+int options_split_users(struct options *o, char reason[OPTIONS_REASON_BYTES])
+{
+    bool all_idle = true;
+
+    static_assert(GROUP_REASON_BYTES <= OPTIONS_REASON_BYTES, "a group's reason fits");
+    for (uint32_t i = 0; i < o->group_count; i++)
+        all_idle = all_idle && o->groups[i].behaviour == GROUP_IDLE;
+    if (o->mode == OPTIONS_IDLE && !all_idle) {
+        o->groups[0] = (struct group){.behaviour = GROUP_IDLE, .share = 1};
+        o->group_count = 1;
+    }
+    return group_split(o->groups, o->group_count, o->connections, reason);
+}
+
 // Without groups the mode is one; with them they are the mode.
 static int check_groups(struct option_parse *p)
 {
@@ -138,6 +154,10 @@ static int check_groups(struct option_parse *p)
             (p->has_rate || o->stages.count > 0))
             return option_refuse(
                 p, "--group offline: messages belongs to the closed loop, not to --rate");
+        // Its receiver follows a bounded number of messages that it never gets.
+        if (g->behaviour == GROUP_SLOW_READER && o->session == SP_SESSION_RATCHET)
+            return option_refuse(p, "--group slow-reader: a ratchet does not survive that many "
+                                    "refusals; leave out --session ratchet");
         if (g->behaviour == GROUP_SLOW_READER && o->durable)
             return option_refuse(p, "--group slow-reader is about transient envelopes: leave out "
                                     "--durable");
@@ -153,7 +173,7 @@ static int check_mode(struct option_parse *p)
     struct options *o = p->o;
     bool talk = o->mode == OPTIONS_TALK;
 
-    if (!talk && p->has_groups &&
+    if (!talk && p->o->has_groups &&
         (p->has_in_flight || p->has_rate || o->stages.count > 0 || p->has_payload || o->durable))
         return option_refuse(p, "no group sends envelopes: leave out --in-flight, --rate, --stage, "
                                 "--payload and --durable");
@@ -172,10 +192,10 @@ static int check_mode(struct option_parse *p)
         return option_refuse(p, "--auth belongs to users that log in, not to --idle-anonymous");
     if (o->idle_anonymous && o->mode != OPTIONS_IDLE)
         return option_refuse(p, "--idle-anonymous belongs to --mode idle");
-    if (!p->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
+    if (!p->o->has_groups && o->mode != OPTIONS_IDLE && o->connections % 2 != 0)
         return option_refuse(p, "users talk in pairs: --connections must be even, not %u",
                              o->connections);
-    return group_split(o->groups, o->group_count, o->connections, p->reason) < 0 ? EINVAL : 0;
+    return options_split_users(o, p->reason) < 0 ? EINVAL : 0;
 }
 
 static int check_stages(struct option_parse *p)
@@ -204,15 +224,15 @@ static int check_stages(struct option_parse *p)
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
-    uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
     uint32_t units = 0;
+    uint32_t sources = o->sources.count > 0 ? o->sources.count : o->source_addresses;
     int err;
 
     if (o->is_check && p->own)
         return option_refuse(p, "--check tells of one run; this command makes several");
     if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
-    p->has_groups = o->group_count > 0;
+    p->o->has_groups = o->group_count > 0;
     err = check_groups(p);
     if (err == 0)
         err = check_mode(p);
@@ -230,8 +250,9 @@ static int check(struct option_parse *p)
     if (o->threads > units)
         return option_refuse(p, "%u threads are too many for %u connections", o->threads,
                              o->connections);
-    if (o->ceiling_ns > 0 && o->mode != OPTIONS_TALK)
-        return option_refuse(p, "--ceiling belongs to --mode talk");
+    if (o->ceiling_ns > 0 && !ceiling_applies(o))
+        return option_refuse(p, "--ceiling is of users that stay and send: --mode talk, or groups "
+                                "of chat and fan-out");
     if (sources > 0 && o->connections > (uint64_t)sources * SOURCE_LIST_CONNECTIONS_EACH)
         return option_refuse(p,
                              "%u connections are too many for %u address%s of --source-addresses: "

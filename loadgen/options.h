@@ -41,11 +41,11 @@ struct options {
         mode; // with groups: TALK if any of them sends envelopes, else HANDSHAKE, IDLE
     struct group groups[GROUPS_MAX]; // without --group: one that does what the mode says
     uint32_t group_count;
+    bool has_groups; // by --group
     uint32_t connections;
-    uint32_t in_flight; // talk, closed loop: each connection's
-    double rate_per_s;  // talk, open loop: of all connections; 0 is closed loop
-    struct stage_list
-        stages; // open loop in stages: rate_per_s is their mean, duration_ns their sum
+    uint32_t in_flight;       // talk, closed loop: each connection's
+    double rate_per_s;        // talk, open loop: of all connections; 0 is closed loop
+    struct stage_list stages; // open loop; rate_per_s is their mean, duration_ns their sum
     enum plan_arrival arrival;
     uint32_t payload_bytes; // plaintext; with a distribution, the largest
     struct payload payload; // of kind PAYLOAD_FIXED: payload_bytes each
@@ -107,6 +107,10 @@ struct options_own {
 };
 NODISCARD int options_parse_with(struct options *o, const struct options_own *own, int argc,
                                  char **argv, char reason[OPTIONS_REASON_BYTES]);
+
+// After `connections` or the mode has changed: give the users to the groups again, all of them idle
+// in idle mode. Errors: -EINVAL with one sentence in reason.
+NODISCARD int options_split_users(struct options *o, char reason[OPTIONS_REASON_BYTES]);
 
 const char *options_mode_name(enum options_mode mode);
 const char *options_arrival_name(enum plan_arrival arrival);

@@ -35,10 +35,9 @@ static const struct argp_option option_table[] = {
     {"ceiling", KEY_CEILING, "TIME", OPTION_ARG_OPTIONAL,
      "First measure what the generator reaches against an in-process sink, for TIME (1500ms)", 2},
     {"source-addresses", KEY_SOURCES, "SOURCES", 0,
-     "Connect from these addresses in turn, 25,000 connections each at most: a list or a network "
-     "of "
-     "this machine's like 127.1.0.0/24; for a relay on loopback also N (127.0.0.1 … 127.0.0.N) or "
-     "auto, as many as it takes (auto)",
+     "Connect from these addresses of this machine in turn, 25,000 connections each at "
+     "most: a list or a network like 127.1.0.0/24; for a relay on loopback also N "
+     "(127.0.0.1 … 127.0.0.N) or auto (the default: as many as it takes)",
      2},
     {0, 0, 0, 0, "Output:", 3},
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},

@@ -68,6 +68,7 @@ void options_scenario_scan(struct options_given *given, const struct option_name
         all[i] = (struct argp_option){.name = names->items[i].name,
                                       .key = names->items[i].key,
                                       .arg = names->items[i].has_value ? "VALUE" : NULL,
+                                      .flags = names->items[i].flags,
                                       .doc = ""};
     argp_parse(&argp, argc, argv, ARGP_SILENT, NULL, &scan);
 }

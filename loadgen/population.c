@@ -56,7 +56,11 @@ static uint32_t due_depth(const struct shard *s)
 // Sends of a sender that the budget remembers.
 static uint32_t trail_depth(const struct shard *s)
 {
-    return budget_trail_depth(s->client_count, shard_is_open_loop(s) ? 0 : s->options->in_flight);
+    bool is_known = !shard_is_open_loop(s);
+
+    for (uint32_t i = 0; i < s->options->group_count; i++)
+        is_known = is_known && s->options->groups[i].behaviour != GROUP_FAN_OUT;
+    return budget_trail_depth(s->client_count, is_known ? s->options->in_flight : 0);
 }
 
 static int allocate(struct shard *s)

@@ -60,9 +60,9 @@ static inline uint64_t pulse_bucket_high(uint32_t bucket)
     return (((uint64_t)(bucket & 15u) + 17) << ((bucket >> PULSE_SUB_BITS) - 1)) - 1;
 }
 
-static inline void pulse_record(struct pulse *p, uint64_t latency_ns)
+static inline void pulse_record(struct pulse *p, uint64_t latency_ns, uint64_t count)
 {
-    pulse_add(&p->buckets[pulse_bucket(latency_ns)], 1);
+    pulse_add(&p->buckets[pulse_bucket(latency_ns)], count);
 }
 
 // Add a thread's counters to a sample that began as zero.

@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "arena.h"
+#include "arrivals.h"
 #include "bufring.h"
 #include "client.h"
 #include "dialog.h"
@@ -100,6 +101,7 @@ struct shard {
     struct budget_send *trail_slab;
     struct uplink uplink;
     struct downlink downlink;
+    struct arrivals arrivals;
     struct handshakes handshakes;
     struct plan plan;
     enum shard_phase phase;

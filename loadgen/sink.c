@@ -9,6 +9,7 @@
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -638,6 +639,25 @@ static int listen_anywhere(struct sink *s)
     return 0;
 }
 
+// The thread takes no signals: they are for whoever waits for them.
+static int start_thread(struct sink *s)
+{
+    sigset_t all, before;
+    int err;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    err = -pthread_create(&s->thread, NULL, run, s);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (err < 0)
+        return err;
+    while (sem_wait(&s->started) < 0)
+        ; // a signal
+    if (s->start_error < 0)
+        pthread_join(s->thread, NULL);
+    return s->start_error;
+}
+
 int sink_create(struct sink **out, const struct sink_options *options)
 {
     struct sink *s = calloc(1, sizeof *s);
@@ -652,14 +672,7 @@ int sink_create(struct sink **out, const struct sink_options *options)
     if (err == 0)
         err = listen_anywhere(s);
     if (err == 0)
-        err = -pthread_create(&s->thread, NULL, run, s);
-    if (err == 0) {
-        while (sem_wait(&s->started) < 0)
-            ; // a signal
-        err = s->start_error;
-        if (err < 0)
-            pthread_join(s->thread, NULL);
-    }
+        err = start_thread(s);
     if (err == 0) {
         *out = s;
         return 0;

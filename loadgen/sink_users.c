@@ -194,12 +194,12 @@ static bool is_name(const char *name)
            strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789._-") == len;
 }
 
-// What a client sent, to be given to others; NULL when it is longer than any key of the protocol
-// needs, or there is no memory.
+// What a client sent, to be given to others; NULL when it is no object with members or longer than
+// any key of the protocol needs, or there is no memory.
 static char *text_of(yyjson_val *value)
 {
     size_t len;
-    char *text = yyjson_val_write(value, 0, &len);
+    char *text = yyjson_obj_size(value) > 0 ? yyjson_val_write(value, 0, &len) : NULL;
 
     if (!text || len <= PART_MAX_BYTES)
         return text;

@@ -168,11 +168,13 @@ static void come_back(struct shard *s, struct client *leader)
         push_returning(s, leader);
 }
 
-// The closed loop begins for a user who has nothing in flight.
+// The closed loop begins again. What the user left in flight, if it was impatient, is part of it.
 static void talk(struct shard *s, struct client *c)
 {
+    uint64_t left = dialog_in_flight(&c->dialogs[0]);
+
     c->is_talking = true;
-    for (uint32_t i = 0; i < s->options->in_flight && !shard_is_open_loop(s); i++) {
+    for (uint64_t i = left; i < s->options->in_flight && !shard_is_open_loop(s); i++) {
         bool has_room = uplink_push_due(s, c, s->now_ns, s->now_ns);
 
         assert(has_room);
@@ -208,11 +210,11 @@ void travel_on_ready(struct shard *s, struct client *c, uint64_t now_ns)
 {
     struct client *leader = c->leader;
 
-    assert(leader->travel == CLIENT_RETURNING && leader->missing > 0);
     c->tries = 0;
     c->tally->returns++;
     hist_record(&c->tally->reconnect, now_ns - c->connect_began_ns);
-    if (--leader->missing == 0)
+    // When the other one was lost meanwhile there is nobody to talk to.
+    if (leader->travel == CLIENT_RETURNING && --leader->missing == 0)
         unit_is_back(s, leader, now_ns);
 }
 
@@ -401,6 +403,8 @@ void travel_turn(struct shard *s)
     struct travels *t = &s->travels;
     uint32_t kept = 0, count = t->stopping_count;
 
+    if (s->phase >= SHARD_CLOSING)
+        return;
     for (uint32_t i = 0; i < count; i++) {
         if (!settle(s, t->stopping[i]))
             t->stopping[kept++] = t->stopping[i];
@@ -410,7 +414,7 @@ void travel_turn(struct shard *s)
         if (t->storms[i].next_ns <= s->now_ns && shard_is_loading(s))
             storm_begin(s, &t->storms[i]);
     }
-    while (t->returning_count > 0 && s->opening < SHARD_OPENING_MAX && s->phase < SHARD_CLOSING &&
+    while (t->returning_count > 0 && s->opening < SHARD_OPENING_MAX &&
            atomic_load(&s->failure) == SHARD_FAILURE_NONE) {
         struct client *c = t->returning[t->returning_head];
 

@@ -325,6 +325,25 @@ static size_t build_frame_header(struct shard *s, uint8_t *at, uint32_t payload_
     return u->frame_header_len;
 }
 
+static void flush_waits(struct shard *s)
+{
+    struct uplink *u = &s->uplink;
+
+    if (u->wait_count > 0)
+        hist_record_many(&s->tally.send_queue, u->wait_ns, u->wait_count);
+    u->wait_count = 0;
+}
+
+static void record_wait(struct shard *s, uint64_t wait_ns)
+{
+    struct uplink *u = &s->uplink;
+
+    if (wait_ns != u->wait_ns)
+        flush_waits(s);
+    u->wait_ns = wait_ns;
+    u->wait_count++;
+}
+
 // One session message, unsealed, at `at`; its seal job. Returns where the next one begins.
 static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint32_t payload_bytes)
 {
@@ -343,6 +362,7 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
         .intended_ns = due.intended_ns,
         .sent_ns = u->batch_ns,
         .flags = measured ? LEDGER_FLAG_MEASURED : 0,
+        .send = c->trail.next,
         .lag_16ns = ledger_lag_16ns(due.intended_ns, due.noticed_ns),
     };
 
@@ -362,7 +382,7 @@ static uint8_t *build_frame(struct shard *s, struct client *c, uint8_t *at, uint
     if (measured) {
         struct stage_tally *stage = shard_find_stage(s, due.intended_ns);
 
-        hist_record(&s->tally.send_queue, u->batch_ns - due.noticed_ns);
+        record_wait(s, u->batch_ns - due.noticed_ns);
         s->tally.sent++;
         if (stage)
             stage->sent++;
@@ -378,7 +398,7 @@ static bool build_piece(struct shard *s, struct client *c)
     struct uplink *u = &s->uplink;
     size_t plain_len, room, frames_len;
     uint32_t frames = measure_frames(s, c, &frames_len);
-    struct uplink_piece piece = {.client = c, .frames = frames};
+    struct uplink_piece piece = {.client = c, .frames = (uint16_t)frames};
     uint8_t *at;
 
     if (c->acks.len > 0)
@@ -406,7 +426,6 @@ static bool build_piece(struct shard *s, struct client *c)
     release(s, &c->control);
     if (frames > 0 && u->batch_ns == 0)
         u->batch_ns = clock_now_ns();
-    piece.first_number = frames > 0 ? (uint32_t)next_number(c) : 0;
     for (uint32_t i = 0; i < frames; i++)
         at = build_frame(s, c, at, is_fixed(s) ? s->options->payload_bytes : u->payloads[i]);
     s->due_pending -= frames;
@@ -464,7 +483,7 @@ static void submit(struct shard *s, struct uplink_piece *piece, uint64_t sealed_
     c->send_segment = piece->segment;
     c->send_len = piece->len;
     if (piece->frames > 0)
-        budget_push_send(&c->trail, piece->first_number, piece->frames, sealed_ns);
+        budget_push_send(&c->trail, piece->frames, sealed_ns);
 }
 
 static void finish_batch(struct shard *s)
@@ -480,6 +499,7 @@ static void finish_batch(struct shard *s)
         sealed_ns = clock_now_ns();
     for (uint32_t i = 0; i < u->piece_count; i++)
         submit(s, &u->pieces[i], sealed_ns);
+    flush_waits(s);
     u->job_count = 0;
     u->piece_count = 0;
     u->plain_len = 0;

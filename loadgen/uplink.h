@@ -29,7 +29,7 @@ struct uplink_piece {
     uint32_t len;   // of what is sent; wss: of the records in front so far
     uint8_t *plain; // wss: what becomes records
     uint32_t plain_len;
-    uint32_t first_number, frames; // envelopes in it
+    uint16_t frames; // envelopes in it
     uint16_t segment;
 };
 
@@ -50,6 +50,8 @@ struct uplink {
     uint8_t *plain;                         // wss: a batch's plaintext
     size_t plain_len, plain_cap;
     uint64_t batch_ns; // "sent" of the batch under construction; 0: not begun
+    uint64_t wait_ns;  // sent − noticed of the last wait_count envelopes, recorded together
+    uint32_t wait_count;
     size_t mask_at;
     uint8_t random[UPLINK_MASK_KEYS_BYTES];
 };

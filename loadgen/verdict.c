@@ -69,12 +69,16 @@ static void judge_schedule(struct verdict *v, const struct verdict_input *in)
 static void judge_ceiling(struct verdict *v, const struct verdict_input *in)
 {
     double pct = in->ceiling_per_s > 0 ? 100 * in->achieved_per_s / in->ceiling_per_s : 0;
+    bool was_busy = in->ceiling_busy_pct >= BUSY_OPEN_PCT;
 
     if (pct >= CEILING_SUSPECT_PCT)
-        add(v, pct >= CEILING_LIMITED_PCT ? VERDICT_LIMITED : VERDICT_SUSPECT,
-            "%.0f/s are %.0f %% of what the generator reaches alone (%.0f/s): the relay may carry "
-            "more; use more --threads, processors or machines",
-            in->achieved_per_s, pct, in->ceiling_per_s);
+        add(v, was_busy && pct >= CEILING_LIMITED_PCT ? VERDICT_LIMITED : VERDICT_SUSPECT,
+            "%.0f/s are %.0f %% of what the generator reaches alone (%.0f/s%s): the relay may "
+            "carry "
+            "more; use more %s",
+            in->achieved_per_s, pct, in->ceiling_per_s, was_busy ? "" : ", and it was not busy",
+            was_busy ? "--threads, processors or machines"
+                     : "--connections, --in-flight or --threads");
 }
 
 static void judge_stalls(struct verdict *v, const struct verdict_input *in)

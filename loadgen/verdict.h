@@ -5,7 +5,7 @@
 //   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of
 //   the
 //     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
-//   - 90 % or more of the generator's ceiling was reached
+//   - 90 % or more of the generator's ceiling was reached, and it was busy (80 %) at the ceiling
 //   - loop turns of over 100 ms added up to 5 % of the window or more
 //   - a control group's quota stopped this process for 5 % of the window or more
 // suspect (read the reasons before quoting the result):
@@ -49,6 +49,7 @@ struct verdict_input {
     uint64_t stalls, stalled_ns, window_ns;
     double steal_pct;
     double achieved_per_s, ceiling_per_s; // envelopes; ceiling 0: not measured
+    double ceiling_busy_pct;
     uint64_t throttled_ns;
     struct machine_share share;
     double busy_pct, relay_busy_pct; // of one processor: all generator threads; the relay

@@ -181,13 +181,24 @@ static int check_search(struct parse *p)
     return 0;
 }
 
+static bool has_outputs_of_a_run(const struct options *o)
+{
+    const struct options_outputs *out = &o->outputs;
+
+    return o->is_check || o->record_file || o->ceiling_ns > 0 || o->report.has_web ||
+           out->csv_file || out->hgrm_dir || out->hlog_file || out->prometheus_file ||
+           out->otlp_url;
+}
+
 static int check(struct parse *p)
 {
     const struct capacity_options *c = p->c;
     bool workers = c->sweep.count > 0 && c->sweep.over == SWEEP_WORKERS;
 
-    if (c->run.is_check || c->run.record_file || c->run.ceiling_ns > 0)
-        return refuse(p, "--check, --record and --ceiling belong to a run");
+    if (has_outputs_of_a_run(&c->run))
+        return refuse(p,
+                      "--check, --record, --ceiling, --web and the outputs for other tools belong "
+                      "to a run; capacity writes --json and --html");
     if (c->run.mode != OPTIONS_TALK)
         return refuse(p, "capacity is measured in --mode talk");
     if (c->run.rate_per_s > 0)

@@ -172,6 +172,7 @@ static void add_search(doc_t *d, val_t *root, const struct capacity_findings *f)
 
         yyjson_mut_obj_add_str(d, o, "phase", search_phase_name(s->phase));
         result_json_add_real(d, o, "rate_per_s", s->rate_per_s);
+        result_json_add_real(d, o, "offered_per_s", s->outcome.offered_per_s);
         result_json_add_real(d, o, "achieved_per_s", s->outcome.achieved_per_s);
         yyjson_mut_obj_add_bool(d, o, "ok", s->verdict == SEARCH_PASS);
         yyjson_mut_obj_add_str(d, o, "result", search_verdict_text(s->verdict));
@@ -272,7 +273,8 @@ static void add_run(doc_t *d, val_t *root, const struct capacity_findings *f, in
         yyjson_mut_arr_add_str(d, args, argv[i]);
 }
 
-char *capacity_report_format_json(const struct capacity_findings *f, int argc, char **argv)
+char *capacity_report_format_json(const struct capacity_findings *f, bool is_pretty, int argc,
+                                  char **argv)
 {
     doc_t *d = yyjson_mut_doc_new(NULL);
     val_t *root;
@@ -290,7 +292,7 @@ char *capacity_report_format_json(const struct capacity_findings *f, int argc, c
         result_json_add_real(d, root, "rss_bytes_per_idle_conn", f->rss_bytes_per_conn);
     add_plan(d, root, f);
     yyjson_mut_obj_add_int(d, root, "exit_code", f->exit_code);
-    text = yyjson_mut_write(d, YYJSON_WRITE_PRETTY_TWO_SPACES, NULL);
+    text = yyjson_mut_write(d, is_pretty ? YYJSON_WRITE_PRETTY_TWO_SPACES : 0, NULL);
     yyjson_mut_doc_free(d);
     return text;
 }

@@ -29,7 +29,8 @@ void capacity_report_print_trial(FILE *to, const struct trial *t, enum search_ph
 void capacity_report_print_point(FILE *to, uint32_t size, const struct trial *t);
 // The end.
 void capacity_report_print(FILE *to, const struct capacity_findings *f);
-// As JSON, zero-terminated, for free(); NULL when memory is short.
-char *capacity_report_format_json(const struct capacity_findings *f, int argc, char **argv);
+// As JSON on many lines or on one, zero-terminated, for free(); NULL when memory is short.
+char *capacity_report_format_json(const struct capacity_findings *f, bool is_pretty, int argc,
+                                  char **argv);
 
 #endif

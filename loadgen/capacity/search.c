@@ -29,6 +29,11 @@ bool search_next(struct search *s, double *rate_per_s, double *window_scale)
     return true;
 }
 
+static double share_of(const struct search_outcome *o)
+{
+    return o->offered_per_s > 0 ? o->achieved_per_s / o->offered_per_s : 0;
+}
+
 // The best that came through where the search still stands: a rate that later failed does not
 // count, or a step down could never pass.
 static double best_per_s(const struct search *s)
@@ -39,19 +44,19 @@ static double best_per_s(const struct search *s)
         const struct search_trial *t = &s->trials[i];
 
         if (t->verdict == SEARCH_PASS && t->rate_per_s <= s->low_per_s)
-            best = fmax(best, t->outcome.achieved_per_s);
+            best = fmax(best, share_of(&t->outcome) * t->rate_per_s);
     }
     return best;
 }
 
 static enum search_verdict judge(const struct search *s, const struct search_outcome *o)
 {
-    enum search_verdict verdict =
-        o->is_faulty                                       ? SEARCH_FAULTY
-        : !o->is_met                                       ? SEARCH_MISSED_OBJECTIVE
-        : o->achieved_per_s < TARGET_SHARE * s->next_per_s ? SEARCH_SHORT_OF_TARGET
-        : o->achieved_per_s < BEST_SHARE * best_per_s(s)   ? SEARCH_SHORT_OF_BEST
-                                                           : SEARCH_PASS;
+    enum search_verdict verdict = o->is_faulty                 ? SEARCH_FAULTY
+                                  : !o->is_met                 ? SEARCH_MISSED_OBJECTIVE
+                                  : share_of(o) < TARGET_SHARE ? SEARCH_SHORT_OF_TARGET
+                                  : share_of(o) * s->next_per_s < BEST_SHARE * best_per_s(s)
+                                      ? SEARCH_SHORT_OF_BEST
+                                      : SEARCH_PASS;
 
     return verdict != SEARCH_PASS && o->is_limited ? SEARCH_LIMITED : verdict;
 }
@@ -79,10 +84,13 @@ static void repeat(struct search *s)
 static void narrow(struct search *s)
 {
     double roof = roof_per_s(s);
+    bool is_generators = s->high_per_s == 0 || roof < s->high_per_s;
+    // Where exactly the generator ends is not the question.
+    double precision =
+        is_generators ? fmax(s->config.precision, SEARCH_CEILING_PRECISION) : s->config.precision;
 
-    if (roof - s->low_per_s <= s->config.precision * s->low_per_s) {
-        if (roof < s->high_per_s || s->high_per_s == 0 ||
-            s->verifications == SEARCH_VERIFICATIONS_MAX) {
+    if (roof - s->low_per_s <= precision * s->low_per_s) {
+        if (is_generators || s->verifications == SEARCH_VERIFICATIONS_MAX) {
             repeat(s);
             return;
         }

@@ -12,7 +12,8 @@
 // A trial passes when
 //   1. the objective was met,
 //   2. at least 80 % of the target came through, and
-//   3. at least 90 % of the best that came through in a trial that stands,
+//   3. at least 90 % of the best that came through in a trial that stands (the rate times the share
+//      of what arrived: a few arrivals less by chance are not the relay's doing),
 // and nothing was lost, wrong or refused. While growing and narrowing one failure may be the
 // machine's: a rate fails when it fails twice.
 //
@@ -30,6 +31,7 @@
 #define SEARCH_FAILURES_MAX 2u // of a rate, for it to fail; in a repeat one is enough
 #define SEARCH_LIMITS_MAX 3u   // the same of trials that the generator limited
 #define SEARCH_VERIFICATIONS_MAX 3u
+#define SEARCH_CEILING_PRECISION 0.1 // of the rate where the generator is the limit
 #define SEARCH_WINDOW_GROWTH 1.33
 #define SEARCH_WINDOW_GROWTH_MAX 4.0
 
@@ -62,6 +64,7 @@ struct search_config {
 
 // What a trial came to.
 struct search_outcome {
+    double offered_per_s; // as the arrivals fell: random ones are more or fewer than the rate says
     double achieved_per_s;
     bool is_met;     // the objective
     bool is_faulty;  // something was lost, wrong or refused

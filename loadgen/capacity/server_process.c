@@ -130,7 +130,7 @@ int server_process_start(struct server_process *s, const char *command, const st
     pid_t parent = getpid();
     int err;
 
-    s->pid = 0;
+    *s = (struct server_process){.target = t};
     if (accepts(t)) {
         snprintf(reason, SERVER_PROCESS_REASON_BYTES,
                  "something accepts at %s already: end it, or leave --server-command out",
@@ -155,19 +155,25 @@ int server_process_start(struct server_process *s, const char *command, const st
     return err;
 }
 
-void server_process_stop(struct server_process *s)
+static void end(struct server_process *s)
 {
-    if (s->pid == 0)
-        return;
     kill(s->pid, SIGTERM);
     for (unsigned waited_ms = 0; waited_ms < PATIENCE_MS; waited_ms += POLL_MS) {
-        if (waitpid(s->pid, NULL, WNOHANG) == s->pid) {
-            s->pid = 0;
+        if (waitpid(s->pid, NULL, WNOHANG) == s->pid)
             return;
-        }
         pause_for_poll();
     }
     kill(s->pid, SIGKILL);
     waitpid(s->pid, NULL, 0);
+}
+
+void server_process_stop(struct server_process *s)
+{
+    if (s->pid == 0)
+        return;
+    end(s);
     s->pid = 0;
+    for (unsigned waited_ms = 0; waited_ms < PATIENCE_MS && accepts(s->target);
+         waited_ms += POLL_MS)
+        pause_for_poll();
 }

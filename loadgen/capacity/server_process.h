@@ -13,6 +13,7 @@
 
 struct server_process {
     pid_t pid; // 0: none
+    const struct target *target;
 };
 
 // The template with {url} and {} filled in. Errors: -EINVAL with one sentence in reason.
@@ -26,7 +27,8 @@ NODISCARD int server_process_format(char out[SERVER_PROCESS_COMMAND_BYTES], cons
 NODISCARD int server_process_start(struct server_process *s, const char *command,
                                    const struct target *t,
                                    char reason[SERVER_PROCESS_REASON_BYTES]);
-// SIGTERM, and SIGKILL after ten seconds.
+// SIGTERM, and SIGKILL after ten seconds; then until nothing accepts there any more (the kernel
+// closes the sockets of an ended ring in the background), ten seconds at most.
 void server_process_stop(struct server_process *s);
 
 #endif

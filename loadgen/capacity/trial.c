@@ -1,12 +1,16 @@
 // One trial. Runs on the main thread; a run makes and joins its own.
 #include "trial.h"
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "group.h"
 #include "outcome_metrics.h"
 #include "run.h"
+
+_Static_assert(GROUP_REASON_BYTES <= TRIAL_REASON_BYTES, "a group's reason fits");
 
 // Arrivals are random: so much more than what is needed on average.
 #define SAMPLES_MARGIN 1.25
@@ -27,7 +31,9 @@ static void explain(const struct outcome *out, struct trial *t)
     if (!out->has_begun) {
         snprintf(t->reason, sizeof t->reason, "%s", out->failure_text);
     } else if (t->level == VERDICT_LIMITED) {
-        snprintf(t->reason, sizeof t->reason, "%s", out->verdict.reasons[0]);
+        // What to do about it stands behind the semicolon: not for each trial again.
+        snprintf(t->reason, sizeof t->reason, "%.*s", (int)strcspn(out->verdict.reasons[0], ";"),
+                 out->verdict.reasons[0]);
     } else if (t->is_faulty) {
         snprintf(t->reason, sizeof t->reason,
                  "%llu lost, %llu duplicate, %llu reordered, %llu refused, %llu disconnected",
@@ -63,6 +69,7 @@ static void condense(const struct outcome *out, struct trial *t)
     t->connections = out->options->connections;
     t->window_s = (double)out->tally.window_ns / 1e9;
     t->delivered = out->tally.delivered;
+    t->offered_per_s = outcome_metrics_per_second(out, out->tally.scheduled);
     t->achieved_per_s = outcome_metrics_per_second(out, out->tally.delivered);
     t->has_p50 = hist_percentile_supported(response, 50);
     t->has_p99 = hist_percentile_supported(response, 99);
@@ -83,11 +90,13 @@ static void condense(const struct outcome *out, struct trial *t)
     explain(out, t);
 }
 
-// Pairs, or idle users, are the least a thread can have.
+// A thread has at least one unit: users that belong together.
 static uint32_t clamp_threads(const struct options *o)
 {
-    uint32_t units = o->mode == OPTIONS_IDLE ? o->connections : o->connections / 2;
+    uint32_t units = 0;
 
+    for (uint32_t i = 0; i < o->group_count; i++)
+        units += group_units(&o->groups[i]);
     return o->threads < units ? o->threads : units;
 }
 
@@ -96,6 +105,11 @@ static void run(const struct trial_setting *setting, struct options *o, struct t
     struct outcome out;
 
     memset(t, 0, sizeof *t);
+    static_assert(OPTIONS_REASON_BYTES <= TRIAL_REASON_BYTES, "the reason fits");
+    if (options_split_users(o, t->reason) < 0) {
+        t->failure = EXIT_CODE_BAD_OPTIONS;
+        return;
+    }
     o->server_pid = setting->server_pid;
     o->threads = clamp_threads(o);
     if (o->connections > setting->options->connections) {
@@ -105,7 +119,7 @@ static void run(const struct trial_setting *setting, struct options *o, struct t
     }
     o->quiet = true;
     o->progress_ns = 0;
-    o->json_file = NULL;
+    o->report.view = REPORT_VIEW_NEVER;
     if (run_load(&out, o, setting->target, setting->tls) < 0) {
         t->failure = EXIT_CODE_INTERNAL;
         snprintf(t->reason, sizeof t->reason, "out of memory");
@@ -142,6 +156,8 @@ void trial_run_idle(const struct trial_setting *setting, uint32_t connections, s
     struct options o = *setting->options;
 
     o.mode = OPTIONS_IDLE;
+    o.groups[0] = (struct group){.behaviour = GROUP_IDLE, .share = 1};
+    o.group_count = 1;
     o.rate_per_s = 0;
     o.durable = false;
     o.connections = connections;

@@ -30,6 +30,7 @@ struct trial {
     uint32_t connections;
     double window_s;
     uint64_t delivered;
+    double offered_per_s; // open loop: as the arrivals fell
     double achieved_per_s;
     bool has_p50, has_p99;
     double p50_ns, p99_ns; // of the response
@@ -41,7 +42,8 @@ struct trial {
     double cpu_ns_per_msg;
     double rss_bytes; // at the window's end
     bool is_interrupted;
-    // The run could not be made at all: EXIT_CODE_UNREACHABLE, EXIT_CODE_INTERNAL with the reason.
+    // The run could not be made at all: EXIT_CODE_UNREACHABLE, EXIT_CODE_INTERNAL, or
+    // EXIT_CODE_BAD_OPTIONS (the groups cannot share so many connections), with the reason.
     enum exit_code failure;
 };
 

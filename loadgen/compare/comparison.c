@@ -80,7 +80,7 @@ static void note_trust(struct comparison *c, const struct measurement_list *list
     for (size_t i = 0; i < list->count; i++) {
         const struct measurement *m = &list->items[i], *last = i > 0 ? m - 1 : NULL;
 
-        if (m->trust == MEASUREMENT_SOUND ||
+        if (m->trust == MEASUREMENT_SOUND || m->is_part ||
             (last && last->trust == m->trust && strcmp(last->source, m->source) == 0 &&
              strcmp(last->name, m->name) == 0))
             continue;
@@ -97,7 +97,8 @@ static void describe(struct comparison_env *env, const struct measurement_list *
 
         if (!is_usable(m))
             continue;
-        if (env->runs++ > 0)
+        env->runs += !m->is_part;
+        if (env->runs > 1 || m->is_part)
             continue;
         memcpy(env->commit, m->commit, sizeof env->commit);
         memcpy(env->cpu, m->settings[SETTING_cpu], sizeof env->cpu);
@@ -129,13 +130,13 @@ static int check_side(struct make *k, const struct measurement_list *list, const
     return 0;
 }
 
-// The only name among the usable results, NULL if there are several or none.
+// The only name among the usable results but their parts, NULL if there are several or none.
 static const struct measurement *find_sole(const struct measurement_list *list)
 {
     const struct measurement *sole = NULL;
 
     for (size_t i = 0; i < list->count; i++) {
-        if (!is_usable(&list->items[i]))
+        if (!is_usable(&list->items[i]) || list->items[i].is_part)
             continue;
         if (sole && strcmp(sole->name, list->items[i].name) != 0)
             return NULL;
@@ -302,6 +303,11 @@ static int compare_metric(struct make *k, struct comparison_group *g, enum metri
     g->row_count++;
     if (is_yardstick) {
         snprintf(r->why, sizeof r->why, "the yardstick");
+        if (metric == METRIC_server_cpu && fabs(r->change) > k->c->options.effect[metric])
+            comparison_add_note(k->c,
+                                "%.80s itself changed by %+.1f %%: so did the machine; trust "
+                                "the ratios to raw",
+                                g->name, 100 * r->change);
     } else if (is_other_machine && !metric_kinds[metric].is_portable) {
         snprintf(r->why, sizeof r->why, "another machine");
     } else {
@@ -348,7 +354,8 @@ static int compare_group(struct make *k, const struct measurement *base)
         comparison_add_note(c, "%.80s: %s differs: %.60s, then %.60s", g->name,
                             setting_kinds[note].name, base->settings[note], new->settings[note]);
     for (unsigned i = 0; err == 0 && i < METRIC_COUNT; i++)
-        if (c->options.is_shown[i])
+        // The yardstick's ratio to itself tells nothing.
+        if (c->options.is_shown[i] && !(base->is_yardstick && metric_kinds[i].is_portable))
             err =
                 compare_metric(k, g, (enum metric)i, base->is_yardstick, machine != SETTING_COUNT);
     return err;
@@ -403,7 +410,7 @@ static int check_noise(struct make *k)
     size_t runs = 0, results = 0;
 
     for (size_t i = 0; i < k->noise->count; i++) {
-        results += is_usable(&k->noise->items[i]);
+        results += is_usable(&k->noise->items[i]) && !k->noise->items[i].is_part;
         runs += strcmp(k->noise->items[i].source, last) != 0;
         last = k->noise->items[i].source;
     }

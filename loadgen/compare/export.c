@@ -12,7 +12,6 @@
 #include "stat_sample.h"
 
 #define CASES_PER_RESULT (2 + MEASUREMENT_THRESHOLDS_MAX)
-#define CASE_TEXT_BYTES 256u
 
 static bool is_usable(const struct measurement *m)
 {
@@ -156,30 +155,29 @@ static struct junit_case case_of(const struct measurement *m, const char *name, 
 int export_write_junit(const struct measurement_list *list, FILE *out)
 {
     struct junit_case *cases = calloc(list->count * CASES_PER_RESULT + 1, sizeof *cases);
-    char(*texts)[CASE_TEXT_BYTES] =
-        calloc(list->count * MEASUREMENT_THRESHOLDS_MAX + 1, sizeof *texts);
-    size_t count = 0, text_count = 0;
-    int err = cases && texts ? 0 : -ENOMEM;
+    size_t count = 0;
+    int err = cases ? 0 : -ENOMEM;
 
     for (size_t i = 0; err == 0 && i < list->count; i++) {
         const struct measurement *m = &list->items[i];
 
+        if (m->is_part)
+            continue;
         cases[count++] = case_of(m, "delivery", m->trust != MEASUREMENT_FAULTY, m->reason);
         cases[count++] =
             case_of(m, "generator",
                     m->trust != MEASUREMENT_LIMITED && m->trust != MEASUREMENT_BROKEN, m->reason);
         for (unsigned t = 0; t < m->threshold_count; t++) {
-            char *text = texts[text_count++];
+            const struct measurement_threshold *threshold = &m->thresholds[t];
 
-            snprintf(text, CASE_TEXT_BYTES, "measured %.60s",
-                     m->thresholds[t].value[0] != '\0' ? m->thresholds[t].value : "nothing");
-            cases[count++] = case_of(m, m->thresholds[t].name, m->thresholds[t].passed, text);
+            cases[count++] = case_of(m, threshold->name, threshold->passed,
+                                     threshold->reason[0] != '\0' ? threshold->reason
+                                                                  : "the objective was missed");
         }
     }
     if (err == 0)
         junit_write(out, "sealpost-load", cases, count);
     free(cases);
-    free(texts);
     return err;
 }
 

@@ -8,7 +8,7 @@
 #include "metric.h"
 
 #define MEASUREMENT_NAME_BYTES 128u
-#define MEASUREMENT_TEXT_BYTES 64u
+#define MEASUREMENT_TEXT_BYTES 96u
 #define MEASUREMENT_REASON_BYTES 192u
 #define MEASUREMENT_THRESHOLDS_MAX 32u
 
@@ -21,6 +21,9 @@
     X(in_flight, STRICT, "run.config.in_flight")                                                   \
     X(rate_per_s, STRICT, "offered.rate_per_s")                                                    \
     X(payload_bytes, STRICT, "run.config.payload_bytes")                                           \
+    X(payload, STRICT, "run.config.payload")                                                       \
+    X(stages, STRICT, "") /* made of stages[] */                                                   \
+    X(groups, STRICT, "") /* made of groups[] */                                                   \
     X(durable, STRICT, "run.config.durable")                                                       \
     X(suite, STRICT, "run.config.suite")                                                           \
     X(auth, STRICT, "run.config.auth")                                                             \
@@ -64,7 +67,7 @@ enum measurement_trust {
 
 struct measurement_threshold {
     char name[MEASUREMENT_TEXT_BYTES * 2];
-    char value[MEASUREMENT_TEXT_BYTES]; // what was measured, "" if the result does not say
+    char reason[MEASUREMENT_TEXT_BYTES * 2]; // of one that failed, "" if the result does not say
     bool passed;
 };
 
@@ -75,8 +78,9 @@ struct measurement {
     char settings[SETTING_COUNT][MEASUREMENT_TEXT_BYTES]; // "" where the result does not say
     double values[METRIC_COUNT];                          // NaN where there is none
     enum measurement_trust trust;
-    char reason[MEASUREMENT_REASON_BYTES];    // for trust, "" when sound
-    bool is_yardstick;                        // the raw forwarder: shown, not judged
+    char reason[MEASUREMENT_REASON_BYTES]; // for trust, "" when sound
+    bool is_part;      // a stage or a group of the result before it, with its trust
+    bool is_yardstick; // the raw forwarder: shown, not judged
     struct measurement_threshold *thresholds; // freed by measurement_free
     unsigned threshold_count;
 };

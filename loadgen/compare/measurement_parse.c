@@ -188,21 +188,111 @@ static int take_thresholds(struct parse *p, struct measurement *m, yyjson_val *l
     yyjson_arr_foreach(list, i, n, v)
     {
         struct measurement_threshold *t = &m->thresholds[m->threshold_count];
-        yyjson_val *text = yyjson_obj_get(v, "threshold");
-        yyjson_val *passed = yyjson_obj_get(v, "passed");
+        yyjson_val *text = yyjson_obj_get(v, "text"), *ok = yyjson_obj_get(v, "ok");
+        yyjson_val *why = yyjson_obj_get(v, "reason");
 
-        if (!yyjson_is_str(text) || !yyjson_is_bool(passed))
+        if (!yyjson_is_str(text) || !yyjson_is_bool(ok))
             return refuse(p, -EBADMSG, "a threshold without its text or outcome");
         snprintf(t->name, sizeof t->name, "%s", yyjson_get_str(text));
-        take_text(t->value, yyjson_obj_get(v, "value"));
-        t->passed = yyjson_get_bool(passed);
+        snprintf(t->reason, sizeof t->reason, "%s", yyjson_is_str(why) ? yyjson_get_str(why) : "");
+        t->passed = yyjson_get_bool(ok);
         m->threshold_count++;
+    }
+    return 0;
+}
+
+// "hold 10 100-100, ramp 5 100-900": what every stage offered, as far as there is room.
+static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages)
+{
+    size_t len = 0, i, n;
+    yyjson_val *v;
+
+    yyjson_arr_foreach(stages, i, n, v)
+    {
+        char kind[MEASUREMENT_TEXT_BYTES];
+
+        take_text(kind, yyjson_obj_get(v, "kind"));
+        if (len < MEASUREMENT_TEXT_BYTES)
+            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.6g %.6g-%.6g",
+                                    i > 0 ? ", " : "", kind,
+                                    yyjson_get_num(yyjson_obj_get(v, "length_s")),
+                                    yyjson_get_num(yyjson_obj_get(v, "from_per_s")),
+                                    yyjson_get_num(yyjson_obj_get(v, "to_per_s")));
+    }
+}
+
+// "pair 80, fan_out 20": behaviours and their users.
+static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups)
+{
+    size_t len = 0, i, n;
+    yyjson_val *v;
+
+    yyjson_arr_foreach(groups, i, n, v)
+    {
+        char behaviour[MEASUREMENT_TEXT_BYTES];
+
+        take_text(behaviour, yyjson_obj_get(v, "behaviour"));
+        if (len < MEASUREMENT_TEXT_BYTES)
+            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.10g",
+                                    i > 0 ? ", " : "", behaviour,
+                                    yyjson_get_num(yyjson_obj_get(v, "users")));
+    }
+}
+
+// A stage or a group as a pattern of its own, "…/stage=2-spike": what it carried and how fast. What
+// the whole run was of, and how far it is trusted, is its parent's.
+static int append_part(struct parse *p, size_t parent, const char *kind, size_t number,
+                       yyjson_val *name, yyjson_val *part, double per_s)
+{
+    int err = 0;
+    struct measurement *m = append(p, &err);
+    size_t len;
+
+    if (!m)
+        return err;
+    *m = p->list->items[parent];
+    m->thresholds = NULL;
+    m->threshold_count = 0;
+    m->is_part = true;
+    len = strlen(m->name);
+    snprintf(m->name + len, sizeof m->name - len, "/%s=%zu-%s", kind, number + 1,
+             yyjson_is_str(name) ? yyjson_get_str(name) : "");
+    for (unsigned i = 0; i < METRIC_COUNT; i++)
+        m->values[i] = figure(find(part, metric_kinds[i].load_path));
+    m->values[METRIC_throughput] = isfinite(per_s) && per_s > 0 ? per_s : NAN;
+    return 0;
+}
+
+static int parse_parts(struct parse *p, size_t parent, yyjson_val *root)
+{
+    yyjson_val *groups = yyjson_obj_get(root, "groups"), *v;
+    size_t i, n;
+    int err = 0;
+
+    yyjson_arr_foreach(yyjson_obj_get(root, "stages"), i, n, v)
+    {
+        err = append_part(p, parent, "stage", i, yyjson_obj_get(v, "name"), v,
+                          yyjson_get_num(yyjson_obj_get(v, "delivered")) /
+                              yyjson_get_num(yyjson_obj_get(v, "length_s")));
+        if (err < 0)
+            return err;
+    }
+    // A single group is the whole run.
+    if (yyjson_arr_size(groups) < 2)
+        return 0;
+    yyjson_arr_foreach(groups, i, n, v)
+    {
+        err = append_part(p, parent, "group", i, yyjson_obj_get(v, "behaviour"), v,
+                          yyjson_get_num(yyjson_obj_get(v, "per_s")));
+        if (err < 0)
+            return err;
     }
     return 0;
 }
 
 static int parse_load(struct parse *p, yyjson_val *root)
 {
+    size_t at = p->list->count;
     int err = 0;
     struct measurement *m;
     const char *mode;
@@ -223,10 +313,13 @@ static int parse_load(struct parse *p, yyjson_val *root)
     // Memory for each connection is what an idle run is for; under load it is noise of pools.
     if (strcmp(mode, "idle") != 0)
         m->values[METRIC_bytes_per_conn] = NAN;
+    describe_stages(m->settings[SETTING_stages], yyjson_obj_get(root, "stages"));
+    describe_groups(m->settings[SETTING_groups], yyjson_obj_get(root, "groups"));
     take_text(m->commit, find(root, "run.commit"));
     measurement_name(m);
     judge_load(m, root);
-    return take_thresholds(p, m, yyjson_obj_get(root, "thresholds"));
+    err = take_thresholds(p, m, yyjson_obj_get(root, "thresholds"));
+    return err < 0 ? err : parse_parts(p, at, root);
 }
 
 static struct measurement *append_bench(struct parse *p, const char *pattern, yyjson_val *row,

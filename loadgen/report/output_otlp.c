@@ -190,7 +190,7 @@ static bool post(CURL *curl, const char *url, const char *body, char reason[])
         snprintf(reason, OUTPUT_OTLP_REASON_BYTES, "%.120s: %.120s", url,
                  detail[0] ? detail : curl_easy_strerror(code));
     else if (status / 100 != 2)
-        snprintf(reason, OUTPUT_OTLP_REASON_BYTES, "%.200s: the collector answered HTTP %ld", url,
+        snprintf(reason, OUTPUT_OTLP_REASON_BYTES, "%.120s: the collector answered HTTP %ld", url,
                  status);
     return code == CURLE_OK && status / 100 == 2;
 }

@@ -117,7 +117,7 @@ function lay_out(options, width) {
   plot.x = (value) => plot.left + (value - options.x.min) / x_span * (plot.right - plot.left);
   plot.y = (value) => plot.bottom - vertical.at(value) * (plot.bottom - plot.top);
   plot.y_ticks = vertical.ticks;
-  plot.x_ticks = options.x.ticks || linear_scale(options.x.min, options.x.max, Math.max(2, Math.floor(width / 120))).ticks
+  plot.x_ticks = options.x.ticks || linear_scale(options.x.min, options.x.max, Math.max(3, Math.floor(width / 120))).ticks
     .filter((tick) => tick <= options.x.max + x_span * 1e-6).map((tick) => [tick, options.x.format(tick)]);
   plot.stops = [...new Set(options.series.flatMap((s) => s.points.filter((p) => is_number(p[1])).map((p) => p[0])))].sort((a, b) => a - b);
   return plot;

@@ -10,7 +10,11 @@ function tile(id, name, [number, unit], words) {
 
 const few_or_parts = (us) => is_number(us) ? latency_parts(us) : [too_few(), ""];
 
+// A run that never began has no figures, and zeros would look like some.
+const has_measured = (result) => Boolean(result.live) || !(result.run && result.run.duration_s === 0);
+
 function tiles(result) {
+  if (!has_measured(result)) return null;
   const what = what_is_counted(result);
   const idle = result.run && result.run.config && result.run.config.mode === "idle";
   const rates = result[what === "handshakes" ? "handshakes" : "messages"] || {};
@@ -21,7 +25,7 @@ function tiles(result) {
   if (idle) list.push(tile("tile-connections", "Connections held", [count((result.connections || {}).connected || 0), ""], `of ${count((result.connections || {}).wanted || 0)}`));
   else if (is_number(rates.per_s)) list.push(tile("tile-rate", "Throughput", [figure(rates.per_s), "/s"], `${count(rates.count)} ${what}${is_number(offered.rate_per_s) ? `, offered ${figure(offered.rate_per_s)}/s` : ""}`));
   if (h.count > 0) {
-    list.push(tile("tile-p50", "Response, p50", few_or_parts(h.p50), "half were faster"), tile("tile-p99", "p99", few_or_parts(h.p99), "one in a hundred was slower"),
+    list.push(tile("tile-p50", what === "handshakes" ? "Handshake, p50" : "Response, p50", few_or_parts(h.p50), "half were faster"), tile("tile-p99", "p99", few_or_parts(h.p99), "one in a hundred was slower"),
       tile("tile-p99_9", "p99.9", few_or_parts(h.p99_9), is_number(h.max) ? `longest ${latency(h.max)}` : null));
   }
   if (d.expected > 0) list.push(tile("tile-delivery", result.live ? "In flight" : "Lost", [count(result.live ? result.live.in_flight : d.lost), ""], `${count(d.received)} of ${count(d.expected)} arrived`));
@@ -41,7 +45,7 @@ function chips(result) {
     const [tone, words] = EXITS[result.exit_code] || ["warn", "ended"];
     chip(tone, `${words} · exit code ${result.exit_code}`);
   }
-  if (result.generator) chip((VERDICTS[result.generator.verdict] || ["warn"])[0], `generator ${result.generator.verdict}`);
+  if (result.generator && has_measured(result)) chip((VERDICTS[result.generator.verdict] || ["warn"])[0], `generator ${result.generator.verdict}`);
   const thresholds = (result.thresholds || []).filter((t) => typeof t.ok === "boolean");
   if (thresholds.length > 0 && !result.live) {
     const missed = thresholds.filter((t) => !t.ok).length;
@@ -68,12 +72,12 @@ function head(result, capacity) {
   const config = (result && result.run && result.run.config) || {};
   const modes = { talk: "envelopes", handshake: "handshakes", idle: "idle connections" };
   const title = result ? `${is_number(config.connections) ? `${count(config.connections)} ${config.mode === "idle" ? "" : "users, "}` : ""}${modes[config.mode] || config.mode || "load"}` : "Capacity";
-  const run = (result && result.run) || {};
+  const run = (result || capacity || {}).run || {};
   const started = run.started ? new Date(run.started) : null;
   const when = started && !Number.isNaN(started.getTime()) ? `${run.started.replace("T", " ").replace("Z", " UTC")}` : null;
   const model = result && result.offered ? { closed: "closed loop", idle: "" }[result.offered.model] ?? result.offered.model : "";
   document.title = `${title} · Sealpost load report`;
-  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : null,
+  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
     result ? chips(result) : null, result && result.live ? progress(result.live) : null,
     run.failure ? el("div", { class: "banner bad", id: "failure" }, el("strong", {}, "The run failed."), run.failure) : null,
     result && result.aborted_by ? el("div", { class: "banner bad" }, el("strong", {}, "Ended early by an objective."), result.aborted_by) : null,
@@ -84,14 +88,15 @@ function body(result, capacity) {
   const parts = [];
   if (result) {
     const pair = [percentile_curve(result), side_by_side(result)].filter(Boolean);
-    const trust = [delivery_ledger(result), [generator_part(result), server_part(result)].filter(Boolean)].filter((node) => node !== null);
-    parts.push(list_part("thresholds", "Objectives", "What the run had to hold.", result.thresholds), latency_over_time(result), throughput_over_time(result),
+    const trust = [delivery_ledger(result), [has_measured(result) ? generator_part(result) : null, server_part(result)].filter(Boolean)].filter((node) => node !== null);
+    parts.push(thresholds_part(result), latency_over_time(result), throughput_over_time(result),
       pair.length === 2 ? el("div", { class: "pair" }, pair) : pair, latency_budget(result),
       trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(),
-      list_part("stages", "Stages", "Each stage of the load by itself.", result.stages), list_part("groups", "Groups", "Each kind of user by itself.", result.groups));
+      measured_part("stages", "Stages", "Each stage of the load by itself.", result.stages), measured_part("groups", "Groups", "Each kind of user by itself.", result.groups));
   }
   if (capacity) parts.push(capacity_search(capacity), capacity_sweep(capacity), capacity_plan(capacity));
   if (result) parts.push(all_latencies(result), environment_part(result));
+  else if (capacity) parts.push(environment_part(capacity));
   return parts.flat().filter(Boolean);
 }
 

@@ -14,7 +14,7 @@ function time_axis(result) {
 }
 
 function stage_edges(result) {
-  return (result.stages || []).filter((s) => is_number(s.at_s) && s.at_s > 0).map((s) => ({ x: s.at_s, name: s.name || "" }));
+  return (result.stages || []).filter((s) => is_number(s.at_s)).map((s) => ({ x: s.at_s, name: s.name || "" }));
 }
 
 function what_is_counted(result) {
@@ -33,7 +33,7 @@ function latency_over_time(result) {
   const hidden = LINES.filter(([key]) => !list.some((i) => is_number(i[key]))).map(([, name]) => name);
   const columns = ["From", "Length", "p50", "p90", "p99", "p99.9", "Longest"].map((name) => ({ name }));
   const rows = list.map((i) => [seconds(i.at_s), seconds(i.length_s), ...["p50_us", "p90_us", "p99_us", "p99_9_us", "max_us"].map((key) => or_few(i[key], latency))]);
-  return part("latency-time", "Latency over time", "Percentiles of each interval. Their resolution is 7 %; the figures of the whole run below are exact to three digits.",
+  return part("latency-time", "Latency over time", "Percentiles of each interval. Their resolution is 7\u00a0%; the figures of the whole run below are exact to three digits.",
     line_chart({
       key: "latency-time", ends: true, height: 290, edges: stage_edges(result), x: time_axis(result), y: { name: "latency", format: short_latency, tip: latency },
       label: `Line chart of latency over time: ${lines.map(([, name]) => name).join(", ")} of ${list.length} intervals. The table below has the figures.`,
@@ -68,7 +68,7 @@ function processor_over_time(result) {
   const list = result.intervals || [];
   if (list.filter((i) => is_number(i.server_busy_pct)).length < 2) return null;
   return line_chart({
-    key: "cpu-time", height: 220, x: time_axis(result), y: { name: "share of one processor", format: percent, log: false, at_least: 100 },
+    key: "cpu-time", height: 220, x: time_axis(result), y: { name: "share of one processor", format: (v) => `${short_figure(v)}\u00a0%`, tip: percent, log: false, at_least: 100 },
     label: "Line chart of processor time over time, of the relay and of the generator’s threads. The throughput table has the figures.",
     series: [{ name: "relay", color: "var(--c5)", points: list.map((i) => [middle(i), i.server_busy_pct]) },
       { name: "generator, mean of its threads", color: "var(--c7)", dash: "5 4", points: list.map((i) => [middle(i), i.generator_busy_pct]) }],
@@ -110,9 +110,9 @@ function side_by_side(result) {
   const lines = curve_names(result);
   if (lines.length === 0) return null;
   const rows = [["count", "Samples", count], ["mean", "Mean", latency], ...PERCENTILES.map(([key, name]) => [key, name, latency]), ["max", "Longest", latency]]
-    .map(([key, name, format]) => [name, ...lines.map(([line]) => or_few(result.latency_us[line][key], format))]);
-  const about = lines.length > 1 ? "Response counts from when a message was meant to leave, so waiting counts. Uncorrected counts from when it did leave, as tools without intended times do." : "From the request for a bundle to the confirming message.";
-  return part("compare", lines.length > 1 ? "Response and uncorrected" : "Handshake", about, table([{ name: "" }, ...lines.map(([, name]) => ({ name }))], rows, { label: "Latency percentiles" }));
+    .filter(([key]) => key !== "mean" || lines.some(([line]) => is_number(result.latency_us[line].mean))).map(([key, name, format]) => [name, ...lines.map(([line]) => or_few(result.latency_us[line][key], format))]);
+  const about = lines[0][0] === "response" ? "Response counts from when a message was meant to leave, so waiting counts. Uncorrected counts from when it did leave, as tools without intended times do." : "From the request for a bundle to the confirming message.";
+  return part("compare", lines.map(([, name], i) => i > 0 ? name.toLowerCase() : name).join(" and "), about, table([{ name: "" }, ...lines.map(([, name]) => ({ name }))], rows, { label: "Latency percentiles" }));
 }
 
 const BUDGET_COLORS = { schedule_lag: "var(--c6)", send_queue: "var(--c3)", seal: "var(--c2)", socket_queue: "var(--c4)", server_network: "var(--c1)", open: "var(--c5)", unattributed: "var(--c7)" };
@@ -143,7 +143,7 @@ function latency_budget(result) {
   const exact = result.budget && is_number(result.budget.response_us);
   const share = (us) => us / total;
   const bar = el("div", { class: "stack", role: "img", "aria-label": `Stacked bar of the mean response: ${parts.map(([key, us]) => `${name_of(key)} ${percent(100 * share(us))}`).join(", ")}` },
-    parts.map(([key, us]) => el("span", { title: `${name_of(key)}: ${latency(us)}`, style: { flex: `${share(us)} 1 0`, background: BUDGET_COLORS[key] } }, share(us) > 0.08 ? percent(100 * share(us)) : null)));
+    parts.map(([key, us]) => el("span", { title: `${name_of(key)}: ${latency(us)}`, style: { flex: `${share(us)} 1 0`, background: BUDGET_COLORS[key] } }, share(us) > 0.12 ? percent(100 * share(us)) : null)));
   const rows = parts.map(([key, us]) => {
     const h = (result.latency_us || {})[key] || {};
     const name = el("span", {}, el("i", { class: "key square", style: { background: BUDGET_COLORS[key], marginRight: "9px" } }), key === "server_network" && !exact ? "Socket queue, server and network" : name_of(key), " ", el("small", {}, BUDGET_WORDS[key]));
@@ -161,15 +161,20 @@ const LEDGER = [["lost", "Lost", "sent, and not there when the drain ended"], ["
 function delivery_ledger(result) {
   const d = result.delivery;
   if (!d || !(d.expected > 0 || d.received > 0 || d.disconnected > 0 || LEDGER.some(([key]) => d[key] > 0))) return null;
-  const known = LEDGER.filter(([key]) => is_number(d[key]));
+  // While a run goes on its faults are counted together; which kind they are is told at the end.
+  const known = result.live ? [] : LEDGER.filter(([key]) => is_number(d[key]));
   const faults = known.filter(([key]) => d[key] > 0);
   const rows = [["expected", "Sent", "numbered inside the sealed plaintext"], ["received", "Received", "opened and checked"], ...known, ["late", "Late", "after the window, within the drain"],
     ["refused", "Refused", "the relay said so"], ["accepted", "Accepted", "durable: the relay took charge of it"], ["disconnected", "Connections lost", "ended before the generator ended them"]]
-    .filter(([key]) => is_number(d[key])).map(([key, name, words]) => {
+    .filter(([key]) => is_number(d[key]) && !(result.live && ["late", "accepted", "disconnected"].includes(key))).map(([key, name, words]) => {
       const row = [el("span", {}, name, " ", el("small", {}, words)), count(d[key])];
       if (d[key] > 0 && (key === "disconnected" || LEDGER.some(([fault]) => fault === key))) row.mark = "fault";
       return row;
     });
+  if (result.live) {
+    rows.push([el("span", {}, "In flight", " ", el("small", {}, "sent, not yet there")), count(result.live.in_flight)], [el("span", {}, "Faults", " ", el("small", {}, "of any kind")), count(result.live.faults)]);
+    if (result.live.faults > 0) rows.at(-1).mark = "fault";
+  }
   const refused = Object.entries(d.refused_by || {}).filter(([, n]) => n > 0);
   let words = null;
   if (!result.live && faults.length === 0 && !(d.disconnected > 0)) {
@@ -195,10 +200,10 @@ function generator_part(result) {
   const busy = g.busy_pct_per_thread || [];
   const shown = new Set(["verdict", "reasons", "busy_pct_per_thread"]);
   return part("generator", "The generator’s own verdict", "Was the load tester itself the limit?",
-    el("div", { class: `banner ${tone}` }, el("strong", {}, `${title}${result.live ? " so far" : ""}.`), words, (g.reasons || []).length > 0 ? el("ul", {}, g.reasons.map((reason) => el("li", {}, reason))) : null),
+    el("div", { class: `banner ${tone}` }, el("strong", {}, `${title}${result.live ? " so far" : ""}.`), result.live ? "Judged for good when the run has ended." : words, (g.reasons || []).length > 0 ? el("ul", {}, g.reasons.map((reason) => el("li", {}, reason))) : null),
     busy.length > 0 ? el("div", { class: "bars" }, busy.map((pct, i) => [el("span", {}, `Thread ${i}`),
       el("span", { class: "bar" }, el("i", { class: pct >= 95 ? "bad" : pct >= 80 ? "warn" : null, style: { width: `${Math.min(100, pct)}%` } })), el("span", {}, percent(pct))])) : null,
-    facts(Object.entries(g).filter(([key, value]) => !shown.has(key) && value !== null && !(result.live && (key === "stalls" || key === "stalled_ms")))));
+    result.live ? null : facts(Object.entries(g).filter(([key, value]) => !shown.has(key) && value !== null)));
 }
 
 function server_part(result) {
@@ -207,11 +212,25 @@ function server_part(result) {
   return part("server", "Server cost", "Of the relay’s process, all threads and the kernel’s work for them included.", facts(Object.entries(s).filter(([, value]) => value !== null)), processor_over_time(result));
 }
 
-function list_part(id, title, about, list) {
-  return Array.isArray(list) && list.length > 0 ? part(id, title, about, records(list)) : null;
+function measured_part(id, title, about, list) {
+  return Array.isArray(list) && list.length > 0 ? part(id, title, about, measured(list)) : null;
+}
+
+function thresholds_part(result) {
+  const list = result.thresholds || [];
+  // While a run goes on they are not judged yet.
+  if (list.length === 0 || result.live) return null;
+  const measure = (t, value) => !is_number(value) ? el("span", { class: "few" }, "not known") : t.unit === "us" ? latency(value) : t.unit ? `${figure(value)} ${t.unit}` : figure(value);
+  const rows = list.map((t) => {
+    const row = [el("code", {}, t.text || ""), measure(t, t.limit), measure(t, t.value), value_of("ok", t.ok), t.reason || ""];
+    if (t.ok === false) row.mark = "fault";
+    return row;
+  });
+  return part("thresholds", "Objectives", "What the run had to hold.", table([{ name: "Objective" }, { name: "Limit" }, { name: "Measured" }, { name: "Met" }, { name: "", text: true }], rows, { label: "Objectives" }));
 }
 
 function all_latencies(result) {
+  if (result.live) return null;
   const rows = Object.entries(result.latency_us || {}).filter(([, h]) => is_object(h) && h.count > 0)
     .map(([key, h]) => [name_of(key), count(h.count), or_few(h.mean, latency), ...PERCENTILES.map(([p]) => or_few(h[p], latency)), or_few(h.max, latency)]);
   if (rows.length === 0) return null;
@@ -227,6 +246,6 @@ function environment_part(result) {
     el("div", { class: "pair", style: { margin: "0" } },
       el("div", {}, el("h3", {}, "Machine"), facts(Object.entries(env).filter(([key]) => key !== "shortcuts")), facts([["shortcuts", shortcuts.length > 0 ? shortcuts.join("; ") : "none: real keys, real nonces, real masks"]])),
       el("div", {}, el("h3", {}, "Run"), facts(Object.entries(run).filter(([key, value]) => key !== "config" && key !== "argv" && value !== null)))),
-    run.config ? [el("h3", {}, "Settings"), facts(Object.entries(run.config).filter(([, value]) => value !== null))] : null,
+    run.config ? [el("h3", {}, "Settings"), el("div", { class: "wide" }, facts(Object.entries(run.config).filter(([, value]) => value !== null)))] : null,
     run.argv ? [el("h3", {}, "Command"), el("pre", {}, run.argv.map(quoted).join(" "))] : null);
 }

@@ -94,11 +94,15 @@ const NAMES = {
   unattributed: "Not attributed", tls_handshake: "TLS handshake", handshake: "Handshake", x3dh: "X3DH",
   seal_cost: "Sealing, CPU", open_cost: "Opening, CPU", turn: "Loop turn",
   initiate: "Initiator’s side", respond: "Responder’s side", auth_fail: "Not opened (forged or damaged)",
-  gaps: "Gaps", cpu: "Processor", tls: "TLS", url: "Relay", ok: "Met", slo: "Objective",
-  in_flight: "In flight for each connection", payload_bytes: "Payload", idle_anonymous: "Without log-in",
+  gaps: "Gaps", cpu: "Processor", cpu_id: "Its family and model", tls: "TLS", url: "Relay", ok: "Met", slo: "Objective",
+  in_flight: "In flight for each connection", payload_bytes: "Payload", payload: "Payload sizes", idle_anonymous: "Without log-in",
   cpu_ns: "Processor time", cpu_ns_per_msg: "For each envelope", cpu_ns_per_handshake: "For each handshake", busy_pct: "Of one processor",
+  rss_bytes_per_idle_conn: "Memory of an idle connection",
   rss_before_bytes: "Memory before the run", rss_bytes: "Memory at the window’s end", rss_bytes_per_conn: "Memory for each connection",
   stalls: "Stalls of over 100 ms", stalled_ms: "Stalled in all", steal_pct: "Taken by the hypervisor", coordinator_busy_pct: "Spent on watching",
+  from_per_s: "From", to_per_s: "To", at_s: "At", length_s: "Length", without_one_time: "Without one-time prekey",
+  breaks_first: "Breaks first", limited_by: "Limited by", offered_per_s: "Offered", failed_per_s: "Missed at", achieved_per_s: "Achieved", peak_per_s: "At the peak", at_least: "At least",
+  throttled_ms: "Held back by its quota", backlog: "Backlog, each fifth of the window", ceiling_per_s: "Its ceiling", achieved_of_ceiling: "Share of the ceiling reached",
   rate_per_s: "Rate", per_s: "Per second", count: "Count", pin: "Pinned to", text: "Objective",
 };
 
@@ -132,7 +136,7 @@ function value_of(key, value) {
   }
   if (Array.isArray(value)) {
     if (value.length === 0) return el("span", { class: "few" }, "none");
-    if (value.every((item) => !is_object(item))) return value.map((item) => is_number(item) ? figure(item) : String(item)).join(", ");
+    if (value.every((item) => !is_object(item))) return value.map((item) => is_number(item) ? (Number.isInteger(item) ? count(item) : figure(item)) : String(item)).join(", ");
     return records(value);
   }
   if (is_object(value)) return facts(Object.entries(value));
@@ -162,6 +166,24 @@ function flatten(item, before, into) {
     else into.set(before + key, value);
   }
   return into;
+}
+
+// Stages and groups: what they counted, and of each of their latencies the telling percentiles.
+function measured(list) {
+  const plain = [...new Set(list.flatMap((item) => Object.keys(item)))].filter((key) => list.some((item) => !is_object(item[key]) && item[key] !== null && item[key] !== undefined))
+    .filter((key) => key === "lost" || key === "not_sent" || list.some((item) => item[key] !== 0 && item[key] !== false));
+  const histograms = (item) => is_object(item.latency_us) ? item.latency_us : Object.fromEntries(Object.entries(item).filter(([, h]) => is_object(h) && "p50" in h));
+  const lines = [...new Set(list.flatMap((item) => Object.entries(histograms(item)).filter(([, h]) => is_object(h) && h.count !== 0).map(([key]) => key)))];
+  // All of the first one, of the others where they hurt.
+  const shown = lines.flatMap((line, i) => [["p50", "p50"], ["p99", "p99"], ["max", "longest"]].filter(([key]) => i === 0 || key === "p99").map(([key, name]) => ({ line, key, name: `${name_of(line)}, ${name}` })))
+    .filter(({ line, key }) => list.some((item) => histograms(item)[line] && key in histograms(item)[line]));
+  return table([...plain.map((key) => ({ name: name_of(key), text: list.some((item) => typeof item[key] === "string") })), ...shown.map(({ name }) => ({ name }))],
+    list.map((item) => {
+      const row = [...plain.map((key) => item[key] === null || item[key] === undefined ? "" : value_of(key, item[key])),
+        ...shown.map(({ line, key }) => { const h = histograms(item)[line]; return !h || h.count === 0 ? "" : or_few(h[key], latency); })];
+      if (item.lost > 0) row.mark = "fault";
+      return row;
+    }));
 }
 
 function records(list) {

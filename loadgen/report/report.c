@@ -210,6 +210,7 @@ static void add_ceiling(doc_t *d, val_t *g, const struct outcome *out)
     result_json_add_optional(d, g, "achieved_of_ceiling", has,
                              has ? outcome_metrics_per_second(out, out->tally.delivered) / c->per_s
                                  : 0);
+    result_json_add_optional(d, g, "ceiling_busy_pct", has, c->busy_pct);
     if (has)
         yyjson_mut_obj_add_uint(d, g, "ceiling_connections", c->connections);
     else

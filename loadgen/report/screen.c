@@ -181,7 +181,8 @@ static void put_progress(struct frame *f, struct line *line, const struct live *
     else
         snprintf(text, sizeof text, "%s  %.0f of %.0f s", live_phase_name(l->phase),
                  (double)l->elapsed_ns / 1e9, (double)l->length_ns / 1e9);
-    width = line->screen->columns - 6 - (unsigned)strlen(text);
+    width = 6 + (unsigned)strlen(text);
+    width = line->screen->columns > width ? line->screen->columns - width : 0;
     done = (unsigned)((share > 1 ? 1 : share) * width);
     put(line, "  ");
     style(line, BLUE);

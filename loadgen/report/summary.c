@@ -145,11 +145,12 @@ static void print_ceiling(FILE *to, const struct outcome *out)
     const struct ceiling *c = &out->ceiling;
 
     if (c->per_s > 0)
-        fprintf(
-            to,
-            "  ceiling        %.0f/s against the sink (ws, %u connections%s): %.0f %% reached\n",
-            c->per_s, c->connections, c->colocated ? ", on the generator's processor" : "",
-            100 * outcome_metrics_per_second(out, out->tally.delivered) / c->per_s);
+        fprintf(to,
+                "  ceiling        %.0f/s against the sink (ws, %u connections, busy %.0f %%%s): "
+                "%.0f %% reached\n",
+                c->per_s, c->connections, c->busy_pct,
+                c->colocated ? ", on the generator's processor" : "",
+                100 * outcome_metrics_per_second(out, out->tally.delivered) / c->per_s);
     else if (c->reason[0] != '\0')
         fprintf(to, "  ceiling        not measured: %s\n", c->reason);
 }

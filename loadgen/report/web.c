@@ -26,7 +26,8 @@
 #define SURPLUS_MAX 4u
 #define SLOTS (WEB_CLIENTS_MAX + SURPLUS_MAX)
 #define BACKLOG 16
-#define GIVE_UP_MS 20 // at the end: nobody took anything
+#define REST_NS NS_PER_S // without descriptors: until the next accept
+#define GIVE_UP_MS 20    // at the end: nobody took anything
 #define FINISH_NS (200 * NS_PER_MS)
 #define NICE 10 // the generator's threads come first
 
@@ -50,6 +51,7 @@ struct web {
     struct series_point shown_points[SERIES_POINTS_MAX];
     uint64_t shown_version; // of `shown`
     struct web_text *event; // `shown` as an event; NULL: not formatted yet
+    uint64_t rest_until_ns; // no accept before
     struct web_client clients[SLOTS];
 };
 
@@ -155,13 +157,15 @@ static void accept_client(struct web *w, uint64_t now_ns)
     fd = accept4(w->listen_fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     if (fd >= 0)
         web_client_open(found, fd, used >= WEB_CLIENTS_MAX, now_ns);
+    else if (errno != EAGAIN && errno != ECONNABORTED)
+        w->rest_until_ns = now_ns + REST_NS; // it stays ready: asking again at once would spin
 }
 
 // What to wait for. Returns for how long, in ms; -1 for as long as it takes.
 static int prepare_poll(struct web *w, struct pollfd polls[POLL_CLIENTS + SLOTS], uint64_t now_ns)
 {
-    uint64_t deadline_ns = UINT64_MAX;
-    bool has_room = false;
+    bool rests = w->rest_until_ns > now_ns, has_room = false;
+    uint64_t deadline_ns = rests ? w->rest_until_ns : UINT64_MAX;
 
     for (unsigned i = 0; i < SLOTS; i++) {
         struct web_client *c = &w->clients[i];
@@ -179,7 +183,8 @@ static int prepare_poll(struct web *w, struct pollfd polls[POLL_CLIENTS + SLOTS]
             deadline_ns = c->deadline_ns;
     }
     polls[POLL_WAKE] = (struct pollfd){.fd = w->wake_fd, .events = POLLIN};
-    polls[POLL_LISTEN] = (struct pollfd){.fd = has_room ? w->listen_fd : -1, .events = POLLIN};
+    polls[POLL_LISTEN] =
+        (struct pollfd){.fd = has_room && !rests ? w->listen_fd : -1, .events = POLLIN};
     return deadline_ns == UINT64_MAX ? -1 : (int)((deadline_ns - now_ns) / NS_PER_MS + 1);
 }
 

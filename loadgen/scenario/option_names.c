@@ -14,7 +14,8 @@ static void collect(struct option_names *names, const struct argp *argp, unsigne
         if (!o->name || (o->flags & OPTION_ALIAS))
             continue;
         assert(names->count < OPTION_NAMES_MAX);
-        names->items[names->count++] = (struct option_name){o->name, o->arg != NULL, o->key};
+        names->items[names->count++] =
+            (struct option_name){o->name, o->arg != NULL, o->key, o->flags};
     }
     for (const struct argp_child *c = argp->children; c && c->argp; c++)
         collect(names, c->argp, depth + 1);

@@ -12,7 +12,7 @@
 struct option_name {
     const char *name; // the long one, borrowed from the table
     bool has_value;
-    int key; // as in the table
+    int key, flags; // as in the table
 };
 
 struct option_names {

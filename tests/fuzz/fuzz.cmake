@@ -32,12 +32,23 @@ sealpost_fuzzer(ws_decode_header common/ws.c common/ws_mask.c common/ws_mask_avx
 target_link_libraries(fuzz_ws_decode_header PRIVATE ${WSLAY_LIBRARY})
 sealpost_fuzzer(http_upgrade common/http_upgrade.c)
 target_link_libraries(fuzz_http_upgrade PRIVATE PkgConfig::LLHTTP PkgConfig::OPENSSL)
+sealpost_fuzzer(web_request_decode loadgen/report/web_request.c)
+target_include_directories(fuzz_web_request_decode PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/report)
+target_link_libraries(fuzz_web_request_decode PRIVATE PkgConfig::LLHTTP)
 
 sealpost_fuzzer(group_parse loadgen/group.c)
 target_include_directories(fuzz_group_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
 sealpost_fuzzer(threshold_parse loadgen/threshold.c loadgen/pulse.c common/hist.c)
 target_include_directories(fuzz_threshold_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
 target_link_libraries(fuzz_threshold_parse PRIVATE m)
+sealpost_fuzzer(planner_parse loadgen/capacity/planner.c)
+target_include_directories(fuzz_planner_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen/capacity)
+target_link_libraries(fuzz_planner_parse PRIVATE m)
+sealpost_fuzzer(sweep_parse loadgen/capacity/sweep.c loadgen/capacity/usl.c)
+target_include_directories(fuzz_sweep_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+  ${PROJECT_SOURCE_DIR}/loadgen/capacity ${PROJECT_SOURCE_DIR}/loadgen/report
+  ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_sweep_parse PRIVATE PkgConfig::OPENSSL PkgConfig::YYJSON m)
 
 sealpost_fuzzer(hist_codec_decode common/hist_codec.c common/hist.c)
 sealpost_fuzzer(agent_message_decode loadgen/agent/agent_message.c loadgen/agent/agent_channel.c
@@ -83,6 +94,11 @@ foreach(name sp_initial_open sp_session_open sp_bundle_decode_text)
   sealpost_fuzzer(${name})
   target_link_libraries(fuzz_${name} PRIVATE fuzz_sealcrypto)
 endforeach()
+
+sealpost_fuzzer(sink_users_answer loadgen/sink_users.c)
+target_include_directories(fuzz_sink_users_answer PRIVATE ${PROJECT_SOURCE_DIR}/loadgen)
+target_link_libraries(fuzz_sink_users_answer PRIVATE fuzz_sealcrypto PkgConfig::YYJSON
+  PkgConfig::SODIUM)
 
 sealpost_fuzzer(control_handle_event relay/control/auth.c relay/control/control.c
   relay/control/control_conn.c relay/control/control_error.c relay/control/control_json.c

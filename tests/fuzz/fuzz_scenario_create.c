@@ -9,14 +9,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct option_names names = {
     .count = 8,
-    .items = {{"connections", true, 'c'},
-              {"in-flight", true, 'w'},
-              {"durable", false, 256},
-              {"payload", true, 'p'},
-              {"stage", true, 257},
-              {"group", true, 258},
-              {"threshold", true, 'T'},
-              {"scenario", true, 259}},
+    .items = {{"connections", true, 'c', 0},
+              {"in-flight", true, 'w', 0},
+              {"durable", false, 256, 0},
+              {"payload", true, 'p', 0},
+              {"stage", true, 257, 0},
+              {"group", true, 258, 0},
+              {"threshold", true, 'T', 0},
+              {"scenario", true, 259, 0}},
 };
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

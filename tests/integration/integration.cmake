@@ -30,8 +30,12 @@ sealpost_integration_test(drain 120)
 sealpost_integration_test(options 240)
 sealpost_integration_test(load 300)
 sealpost_integration_test(load_crypto 300)
+sealpost_integration_test(live_view 240)
+sealpost_integration_test(report_pages 300)
+sealpost_integration_test(honesty 240)
 sealpost_integration_test(behaviours 300)
 sealpost_integration_test(load_stages 120)
+sealpost_integration_test(scenario 120)
 sealpost_integration_test(threshold 120)
 sealpost_integration_test(agents 300)
 sealpost_integration_test(capacity 300)
@@ -41,6 +45,8 @@ sealpost_integration_test(outputs 120)
 sealpost_integration_test(compare 300)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
+# The page's thread beside the coordinator's.
+sealpost_integration_test(live_page 240 threads)
 
 # The library alone, as another project would take it.
 sealpost_integration_test(sealcrypto_install 120)

@@ -79,7 +79,7 @@ def test_fan_out_open_loop_counts_rounds(relay, load):
     assert document["offered"]["scheduled"] == 4 * 200
     assert group["sent"] == document["offered"]["sent"] == group["received"]
     assert group["sent"] % 4 == 0
-    assert document["latency_us"]["response"]["count"] == 800
+    assert document["latency_us"]["response"]["count"] == group["sent"]
 
 
 def test_fan_out_relay_killed(start_relay, load):
@@ -112,7 +112,7 @@ def test_prekey_drain(start_relay, load, suite, kem):
 
 def test_prekey_drain_at_the_relay_s_rate(start_relay, load):
     """Refused bundles are asked for again and no fault."""
-    relay = start_relay("--workers", 1, "--bundle-rate", 20)
+    relay = start_relay("--workers", 1, "--bundle-rate", 5)
     document = load(relay.url(), "-c", 2, *SHORT, "--group", "prekey-drain,prekeys=5").passed()
     assert document["handshakes"]["rate_limited"] > 0
     assert document["handshakes"]["count"] == 4
@@ -143,7 +143,7 @@ def test_churn_open_loop_skips_who_is_away(relay, load):
     # Every arrival was for somebody: there, or away.
     assert group["skipped"] > 0
     assert document["offered"]["scheduled"] + group["skipped"] == 1000
-    assert document["offered"]["not_sent"] == 0
+    assert document["offered"]["sent"] == group["sent"] == group["received"] > 0
 
 
 @pytest.mark.parametrize("scheme", ["ws", "wss"])
@@ -191,10 +191,10 @@ def test_slow_reader(start_relay, load, scheme):
                                    "--group", "slow-reader,read=100000"))
     slow, chat = groups_of(document)["slow-reader"], groups_of(document)["chat"]
     assert_refused_by_reader(document, slow)
-    assert document["offered"]["not_sent"] == 0
+    assert slow["sent"] + chat["sent"] == document["offered"]["sent"]
     assert chat["refused"] == chat["lost"] == 0
-    # Two of the three who send.
-    assert 599 <= chat["received"] == chat["sent"] <= 602
+    # Two of the three who send; less only if this machine stood still.
+    assert 300 < chat["received"] == chat["sent"] <= 602
     assert chat["latency_us"]["response"]["p50"] < slow["latency_us"]["response"]["p50"]
     assert relay.stop()["refused_recipient_busy"] == slow["refused"]
 
@@ -282,3 +282,23 @@ def test_bad_groups(name):
     out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", *options],
                          capture_output=True, text=True, timeout=PATIENCE_S)
     assert out.returncode == BAD_OPTIONS and named in out.stderr, out.stderr
+
+
+def test_check_tells_of_the_groups():
+    out = subprocess.run([binary("loadgen/sealpost-load"), "--check", "-c", "50",
+                          "--group", "chat,share=4", "--group", "fan-out,recipients=9"],
+                         capture_output=True, text=True, timeout=PATIENCE_S)
+    assert out.returncode == 0, out.stderr
+    assert "40 chat, 40 of them send" in out.stdout and "10 fan-out, 1 of them send" in out.stdout
+
+
+def test_groups_of_a_scenario(relay, load, tmp_path):
+    """The file's groups, unless the command line gives some."""
+    scenario = tmp_path / "mixture.yaml"
+    scenario.write_text("connections: 12\nwarmup: 0\nduration: 300ms\ngroups:\n"
+                        "  - behaviour: fan-out\n    recipients: 3\n    share: 2\n"
+                        "  - behaviour: idle\n")
+    groups = groups_of(load(relay.url(), "--scenario", scenario).passed())
+    assert groups["fan-out"]["users"] == 8 and groups["idle"]["users"] == 4
+    groups = groups_of(load(relay.url(), "--scenario", scenario, "--group", "chat").passed())
+    assert set(groups) == {"chat"}

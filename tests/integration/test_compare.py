@@ -300,7 +300,7 @@ def test_rerun_that_fails(tmp_path, base, result):
 
 
 def test_export(tmp_path, result):
-    result["thresholds"] = [{"threshold": "response:p(99)<1us", "value": 40, "passed": False}]
+    result["thresholds"] = [{"text": "response:p(99)<1us", "value": 40, "ok": False, "reason": "was 40 us"}]
     runs = write(tmp_path / "runs.jsonl", *repeats(result))
     files = {name: tmp_path / name for name in ("bencher", "go", "junit", "csv")}
     export(runs, *[text for name, file in files.items() for text in (f"--{name}", file)])
@@ -321,6 +321,21 @@ def test_export(tmp_path, result):
     suite = xml.parse(files["junit"]).getroot()
     failures = [case for case in suite if case.find("failure") is not None]
     assert len(failures) == 6 and failures[0].get("name") == "response:p(99)<1us"
+
+
+def test_objectives_and_groups_of_a_real_run(tmp_path, relay):
+    file = tmp_path / "run.json"
+    run(binary("loadgen/sealpost-load"), relay.url(), "-c", 12, "-d", "300ms", "--warmup", "100ms",
+        "--group", "chat,share=2", "--group", "fan-out,recipients=3", "--threshold",
+        "response:p(50)<1us", "--threshold", "delivery_lost:count==0", "-q", "-o", file)
+    export(file, "--junit", tmp_path / "tests.xml", "--csv", tmp_path / "all.csv")
+    outcomes = {case.get("name"): case.find("failure") for case in
+                xml.parse(tmp_path / "tests.xml").getroot()}
+    assert outcomes["response:p(50)<1us"] is not None
+    assert outcomes["delivery_lost:count==0"] is None and outcomes["delivery"] is None
+    with open(tmp_path / "all.csv", newline="") as rows:
+        names = [row["pattern"].split("/")[-1] for row in csv.DictReader(rows)]
+    assert names == ["payload=256", "group=1-chat", "group=2-fan-out"]
 
 
 def test_export_errors(tmp_path, base):

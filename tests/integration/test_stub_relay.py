@@ -3,11 +3,12 @@ import json
 import os
 import resource
 import signal
+import struct
 import subprocess
 
 import pytest
 
-from raw_ws import BINARY, RawSocket
+from raw_ws import BINARY, PING, PONG, RawSocket, encode_frame
 from relay_process import PATIENCE_S, binary, eventually
 from sealpost_client import Identity
 from stub_relay import StubRelay
@@ -41,6 +42,7 @@ def test_open_loop_below_the_rate(load):
                         "--warmup", "200ms").passed()
     assert document["messages"]["per_s"] == pytest.approx(RATE / 2, rel=0.05)
     assert document["delivery"]["refused"] == 0
+    assert document["budget"]["unattributed_count"] == 0
 
 
 def test_open_loop_above_the_rate(load):
@@ -108,6 +110,15 @@ def test_ceiling_of_an_open_loop(load):
     assert document["offered"]["model"] == "open, constant"
 
 
+def test_ceiling_of_groups(load):
+    """A broadcast's envelopes are of several recipients, and each is attributed to its send."""
+    with StubRelay() as stub:
+        document = load(stub.url, "-c", 24, "--group", "chat", "--group", "fan-out,recipients=5",
+                        "-d", "500ms", "--warmup", "100ms", "--ceiling=300ms").passed()
+    assert document["generator"]["ceiling_per_s"] > 0, document["generator"]
+    check_budget(document)
+
+
 def test_no_ceiling_by_default(load):
     with StubRelay() as stub:
         document = load(stub.url, "-c", 2, "-d", "200ms", "--warmup", "0").passed()
@@ -115,7 +126,8 @@ def test_no_ceiling_by_default(load):
 
 
 @pytest.mark.parametrize("options", [["--ceiling=0"], ["--ceiling=x"],
-                                     ["--ceiling", "-m", "idle"]])
+                                     ["--ceiling", "-m", "idle"],
+                                     ["--ceiling", "--group", "chat", "--group", "offline"]])
 def test_bad_ceiling(options):
     out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", *options],
                          capture_output=True, text=True, timeout=PATIENCE_S)
@@ -181,3 +193,60 @@ def test_no_more_ports_limits(tmp_path):
     assert out.returncode == LIMITED, out.stderr
     assert "--source-addresses" in out.stderr
     assert json.loads(out.stdout)["generator"]["verdict"] == "limited"
+
+
+def envelope_for(mailbox, size, number=0):
+    """A session envelope the sink forwards; what is in it is nobody's business."""
+    return struct.pack(">BBBBI16s16sII", 1, 2, 0, 0, size, mailbox, bytes(15) + bytes([number]), 0,
+                       0) + bytes([number]) * size
+
+
+def test_frames_in_pieces_and_in_one_piece():
+    alice, bob = Identity(), Identity()
+    with StubRelay() as stub, RawSocket(address(stub)).join(alice) as sender, \
+            RawSocket(address(stub)).join(bob) as recipient:
+        first, second = envelope_for(bob.mailbox, 100, 1), envelope_for(bob.mailbox, 60000, 2)
+        for byte in encode_frame(BINARY, first):
+            sender.send(bytes([byte]))
+        sender.send(encode_frame(BINARY, second) + encode_frame(BINARY, first) +
+                    encode_frame(PING, b"here?"))
+        for expected in (first, second, first):
+            assert recipient.receive_envelope() == expected
+        pong = sender.receive_frame()
+        assert pong.opcode == PONG and pong.payload == b"here?"
+        assert stub.stop()["forwarded"] == 3
+
+
+def test_recipient_that_does_not_read():
+    alice, bob = Identity(), Identity()
+    with StubRelay() as stub, RawSocket(address(stub)).join(alice) as sender, \
+            RawSocket(address(stub), receive_buffer=4096).join(bob) as recipient:
+        # Some MiB fit into the sockets; what waits in the sink is bounded.
+        for _ in range(200):
+            sender.send_frame(BINARY, envelope_for(bob.mailbox, 60000))
+        error = sender.receive_json("error")
+        assert error["code"] == "recipient_busy"
+        assert len(recipient.receive_envelope()) == 60048
+
+
+def test_one_connection_too_many():
+    with StubRelay("--connections", 1) as stub, RawSocket(address(stub)).join(Identity()) as user:
+        with pytest.raises((EOFError, ConnectionError)):
+            RawSocket(address(stub)).upgrade()
+        user.send_frame(PING)
+        assert user.receive_frame().opcode == PONG
+
+
+def test_no_websocket():
+    with StubRelay() as stub, RawSocket(address(stub)) as user:
+        user.send(b"HELLO\r\n\r\n")
+        with pytest.raises((EOFError, ConnectionError)):
+            user.receive_exactly(1)
+
+
+@pytest.mark.parametrize("options", [["--rate", "0"], ["--rate", "x"], ["--queue", "0"],
+                                     ["--connections", "0"], ["--pin", "-1"], ["--pin", "1023"]])
+def test_bad_options_of_the_stub(options):
+    out = subprocess.run([binary("tests/stub-relay"), *options], capture_output=True, text=True,
+                         timeout=PATIENCE_S)
+    assert out.returncode != 0 and "stub-relay: " in out.stderr and out.stdout == ""

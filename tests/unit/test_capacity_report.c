@@ -35,7 +35,7 @@ TestSuite(capacity_report, .init = setup, .fini = teardown);
 
 static void format(void)
 {
-    char *text = capacity_report_format_json(&f, 2, argv);
+    char *text = capacity_report_format_json(&f, true, 2, argv);
 
     cr_assert_not_null(text);
     parsed = yyjson_read(text, strlen(text), 0);
@@ -66,7 +66,8 @@ static void search(double capacity_per_s)
     search_init(&f.search, &config);
     while (search_next(&f.search, &rate, &scale)) {
         struct trial *t = &f.trials[f.search.trial_count];
-        struct search_outcome o = {.achieved_per_s = rate, .is_met = rate < capacity_per_s};
+        struct search_outcome o = {
+            .offered_per_s = rate, .achieved_per_s = rate, .is_met = rate < capacity_per_s};
 
         *t = (struct trial){.rate_per_s = rate, .has_p99 = true, .p99_ns = 5e6};
         if (!o.is_met)

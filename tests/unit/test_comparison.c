@@ -254,13 +254,17 @@ Test(comparison, another_machine_leaves_the_ratios)
 Test(comparison, yardstick_is_not_judged)
 {
     give(METRIC_server_cpu, 2);
+    give(METRIC_cpu_ratio_to_raw, 1);
     measured_add_all(&base, "q", "b", METRIC_server_cpu, steady, 6);
     measured_add_all(&new, "q", "n", METRIC_server_cpu, steady, 6);
-    for (size_t i = 0; i < 6; i++)
+    for (size_t i = 0; i < 12; i++)
         base.items[i].is_yardstick = new.items[i].is_yardstick = true;
     cr_assert(eq(int, make(), 0));
+    cr_assert(eq(u32, c.groups[0].row_count, 1), "its ratio to itself is not shown");
     cr_expect(c.groups[0].rows[0].verdict == COMPARISON_NOT_JUDGED);
     cr_expect(eq(int, (int)comparison_exit_code(&c), 0));
+    cr_expect(eq(str, c.notes[0],
+                 "p itself changed by +100.0 %: so did the machine; trust the ratios to raw"));
 }
 
 Test(comparison, missing_patterns_and_metrics)

@@ -203,8 +203,10 @@ Test(downlink, on_data_measures_every_part)
     r.intended_ns = 1000;
     r.lag_16ns = 10;
     r.sent_ns = 2000;
+    r.send = 7;
+    pair[0].trail.next = 7;
     make_frame(frame, &r);
-    budget_push_send(&pair[0].trail, 7, 1, 3000);
+    budget_push_send(&pair[0].trail, 1, 3000);
     budget_complete_send(&pair[0].trail, 4000);
     s.now_ns = 6000;
     receive(frame, sizeof frame);
@@ -218,6 +220,20 @@ Test(downlink, on_data_measures_every_part)
     cr_assert_eq(s.tally.open.max + 5000, s.tally.response.max);
     cr_assert_eq(s.tally.uncorrected.max + 1000, s.tally.response.max);
     cr_assert_eq(s.tally.budget.response_ns, s.tally.response.max);
+}
+
+Test(downlink, on_data_in_the_warm_up_makes_room_in_the_trail)
+{
+    struct ledger_record r = record_of(0);
+    uint8_t frame[FRAME];
+
+    r.flags = 0;
+    make_frame(frame, &r);
+    budget_push_send(&pair[0].trail, 1, 3000);
+    receive(frame, sizeof frame);
+    end_turn();
+    cr_assert_eq(s.tally.budget.count, 0);
+    cr_assert_eq(pair[0].trail.count, 0);
 }
 
 Test(downlink, on_data_foreign_run)

@@ -122,7 +122,7 @@ Test(export, junit)
     m->thresholds = calloc(2, sizeof *m->thresholds);
     m->threshold_count = 2;
     strcpy(m->thresholds[0].name, "response:p(99)<20ms");
-    strcpy(m->thresholds[0].value, "30");
+    strcpy(m->thresholds[0].reason, "30 ms");
     strcpy(m->thresholds[1].name, "rate:value>=1");
     m->thresholds[1].passed = true;
     list.items[1].trust = MEASUREMENT_FAULTY;
@@ -135,7 +135,7 @@ Test(export, junit)
                  "  <testcase classname=\"talk/conns=100\" name=\"delivery\"/>\n"
                  "  <testcase classname=\"talk/conns=100\" name=\"generator\"/>\n"
                  "  <testcase classname=\"talk/conns=100\" name=\"response:p(99)&lt;20ms\">\n"
-                 "    <failure message=\"measured 30\"/>\n"
+                 "    <failure message=\"30 ms\"/>\n"
                  "  </testcase>\n"
                  "  <testcase classname=\"talk/conns=100\" name=\"rate:value&gt;=1\"/>\n"
                  "  <testcase classname=\"talk/conns=100\" name=\"delivery\">\n"

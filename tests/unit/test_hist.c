@@ -190,6 +190,45 @@ Test(hist_mean, of_samples)
     hist_free(&h);
 }
 
+Test(hist_record, memory_is_fixed)
+{
+    struct hist h;
+    uint64_t *counts;
+
+    cr_assert_eq(hist_init(&h), 0);
+    counts = h.counts;
+    cr_assert_eq(h.bucket_count * sizeof *h.counts / KIB, 480);
+    for (uint64_t value = 1; value < UINT64_MAX / 3; value += value / 2 + 1)
+        hist_record_many(&h, value, 1000000007);
+    hist_record(&h, UINT64_MAX);
+    cr_assert_eq(h.counts, counts);
+    cr_assert_eq(h.bucket_count * sizeof *h.counts / KIB, 480);
+    hist_free(&h);
+}
+
+Test(hist_record_many, equals_one_by_one)
+{
+    struct hist many, one;
+
+    cr_assert_eq(hist_init(&many), 0);
+    cr_assert_eq(hist_init(&one), 0);
+    hist_record_many(&many, 12345, 0);
+    cr_assert_eq(many.total, 0);
+    hist_record_many(&many, 12345, 100);
+    hist_record_many(&many, 7, 3);
+    for (int i = 0; i < 100; i++)
+        hist_record(&one, 12345);
+    for (int i = 0; i < 3; i++)
+        hist_record(&one, 7);
+    cr_assert_eq(memcmp(many.counts, one.counts, many.bucket_count * sizeof *many.counts), 0);
+    cr_assert_eq(many.total, one.total);
+    cr_assert_eq(many.min, 7);
+    cr_assert_eq(many.max, 12345);
+    cr_assert_float_eq(hist_mean(&many), hist_mean(&one), 1e-6);
+    hist_free(&many);
+    hist_free(&one);
+}
+
 Test(hist, next_walks_what_is_there)
 {
     static const uint64_t values[] = {0, 5, 5, 4096, 1000000, 1ull << 50};

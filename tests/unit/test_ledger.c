@@ -41,7 +41,7 @@ TestSuite(ledger, .init = reset);
 
 Test(ledger, encode_record_round_trip)
 {
-    struct ledger_record in = {RUN, 1, 2, 3, 4, 5, 6, 0}, out;
+    struct ledger_record in = {RUN, 1, 2, 3, 4, 5, 6, 7, 8}, out;
     uint8_t bytes[LEDGER_RECORD_BYTES];
 
     ledger_encode_record(bytes, &in);

@@ -130,17 +130,54 @@ Test(measurement_parse, thresholds)
 
     cr_assert(eq(int,
                  parse(LOAD("talk", "\"thresholds\":["
-                                    "{\"threshold\":\"response:p(99)<20ms\",\"value\":12.5,"
-                                    "\"passed\":true},"
-                                    "{\"threshold\":\"rate:value>=10\",\"passed\":false}]")),
+                                    "{\"text\":\"response:p(99)<20ms\",\"value\":12.5,"
+                                    "\"ok\":true,\"reason\":null},"
+                                    "{\"text\":\"rate:value>=10\",\"ok\":false,"
+                                    "\"reason\":\"was 9\"}]")),
                  0));
     m = &list.items[0];
     cr_assert(eq(u32, m->threshold_count, 2));
     cr_expect(eq(str, (char *)m->thresholds[0].name, "response:p(99)<20ms"));
-    cr_expect(eq(str, (char *)m->thresholds[0].value, "12.5"));
+    cr_expect(eq(str, (char *)m->thresholds[0].reason, ""));
+    cr_expect(eq(str, (char *)m->thresholds[1].reason, "was 9"));
     cr_expect(m->thresholds[0].passed && !m->thresholds[1].passed);
     cr_expect(eq(int, parse(LOAD("talk", "\"thresholds\":[{}]")), -EBADMSG));
     cr_expect(eq(str, reason, "f.json: a threshold without its text or outcome"));
+}
+
+Test(measurement_parse, stages_and_groups_are_patterns)
+{
+    const struct measurement *m;
+
+    cr_assert(
+        eq(int,
+           parse(LOAD(
+               "talk",
+               GENERATOR("suspect") ",\"stages\":["
+                                    "{\"name\":\"warm\",\"kind\":\"hold\",\"length_s\":2,"
+                                    "\"from_per_s\":100,\"to_per_s\":100,\"delivered\":200,"
+                                    "\"latency_us\":{\"response\":{\"p50\":8}}},"
+                                    "{\"name\":\"peak\",\"kind\":\"ramp\",\"length_s\":0,"
+                                    "\"from_per_s\":100,\"to_per_s\":900}],"
+                                    "\"groups\":[{\"behaviour\":\"pair\",\"users\":80,\"per_s\":7},"
+                                    "{\"behaviour\":\"fan_out\",\"users\":20}]")),
+           0));
+    cr_assert(eq(sz, list.count, 5));
+    m = list.items;
+    cr_expect(eq(str, (char *)m[0].settings[SETTING_stages], "hold 2 100-100, ramp 0 100-900"));
+    cr_expect(eq(str, (char *)m[0].settings[SETTING_groups], "pair 80, fan_out 20"));
+    cr_expect(eq(str, (char *)m[1].name, "talk/conns=100/in_flight=2/payload=256/stage=1-warm"));
+    cr_expect(m[1].values[METRIC_throughput] == 100 && m[1].values[METRIC_response_p50] == 8);
+    cr_expect(m[1].is_part && m[1].trust == MEASUREMENT_SUSPECT);
+    cr_expect(isnan(m[1].values[METRIC_server_cpu]));
+    cr_expect(eq(str, (char *)m[2].name, "talk/conns=100/in_flight=2/payload=256/stage=2-peak"));
+    cr_expect(isnan(m[2].values[METRIC_throughput]), "nothing in no time is no rate");
+    cr_expect(eq(str, (char *)m[3].name, "talk/conns=100/in_flight=2/payload=256/group=1-pair"));
+    cr_expect(m[3].values[METRIC_throughput] == 7);
+    cr_expect(eq(str, (char *)m[4].name, "talk/conns=100/in_flight=2/payload=256/group=2-fan_out"));
+    // One group is the run.
+    cr_assert(eq(int, parse(LOAD("talk", "\"groups\":[{\"behaviour\":\"pair\",\"users\":4}]")), 0));
+    cr_expect(eq(sz, list.count, 1));
 }
 
 #define BENCH_ROW(more)                                                                            \

@@ -231,6 +231,8 @@ static const struct refusal refusals[] = {
     {{URL, "--group=idle", "--suite", "pqxdh"}, "--suite"},
     {{URL, "--group=offline,messages=3", "-r", "9"}, "closed loop"},
     {{URL, "--group=slow-reader", "--durable"}, "transient"},
+    {{URL, "--group=slow-reader", "--session", "ratchet"}, "refusals"},
+    {{URL, "--group=offline,messages=3", "--stage", "hold 1s at 9"}, "closed loop"},
     {{URL, "-c", "4", "--group=idle", "-t", "5"}, "too many"},
 };
 

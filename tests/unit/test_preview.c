@@ -69,6 +69,23 @@ Test(preview, print_rate_is_one_stage)
     expect("hold                 at     0 ms for     10 s: 250/s, 2500 envelopes");
 }
 
+Test(preview, print_groups)
+{
+    PREVIEW("-c", "1000", "--group", "chat,share=3", "--group", "fan-out,recipients=9", "--group",
+            "churn,online=5s,offline=500ms", "-r", "100");
+    expect("  groups      600 chat, 600 of them send\n");
+    expect(" 200 fan-out, 20 of them send to 9 each\n");
+    expect(" 200 churn, 200 of them send; there for 5 s, away for 500 ms in the mean\n");
+    expect("100/s, 1000 envelopes, a round of a fan-out counted as one\n");
+    PREVIEW("-c", "100", "--group", "offline,offline=3s", "--group", "slow-reader,read=5000",
+            "--group", "storm,every=2s");
+    expect(" 34 offline, 17 of them send; the others are away for 3 s at a time\n");
+    expect(", 17 of them send; the others read 5000 bytes a second\n");
+    expect("; they drop and return together every 2 s\n");
+    PREVIEW("-m", "idle", "-c", "3");
+    expect("mode        idle");
+}
+
 Test(preview, print_names_the_scenario)
 {
     PREVIEW("--scenario", "burst");

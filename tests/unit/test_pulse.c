@@ -29,10 +29,10 @@ Test(pulse, bucket_is_monotonic_and_narrow)
 Test(pulse, percentile_of_a_difference)
 {
     for (unsigned i = 0; i < 1000; i++)
-        pulse_record(&p, 5); // before: must not count
+        pulse_record(&p, 5, 1); // before: must not count
     sample(&from);
     for (uint64_t us = 1; us <= 1000; us++)
-        pulse_record(&p, us * 1000);
+        pulse_record(&p, us * 1000, 1);
     sample(&to);
     cr_assert_float_eq((double)pulse_percentile(&from, &to, 50), 500e3, 500e3 * 0.07);
     cr_assert_float_eq((double)pulse_percentile(&from, &to, 99), 990e3, 990e3 * 0.07);

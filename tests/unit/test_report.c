@@ -154,6 +154,7 @@ Test(report, format_json_has_every_member)
         "/generator/backlog",
         "/generator/ceiling_per_s",
         "/generator/achieved_of_ceiling",
+        "/generator/ceiling_busy_pct",
         "/generator/ceiling_connections",
         "/generator/ceiling_reason",
         "/generator/coordinator_busy_pct",
@@ -187,9 +188,9 @@ Test(report, format_json_budget_adds_up)
 {
     struct budget_times times = {0, 1000, 3000, 6000, 10000, 15000, 21000};
 
-    budget_add(&out.tally.budget, &times);
+    budget_add(&out.tally.budget, &times, 1);
     times.sealed_ns = 0;
-    budget_add(&out.tally.budget, &times);
+    budget_add(&out.tally.budget, &times, 1);
     format();
     cr_assert_float_eq(yyjson_get_real(at("/budget/response_us")), 21, 0.001);
     cr_assert_float_eq(yyjson_get_real(at("/budget/schedule_lag_us")), 1, 0.001);
@@ -244,6 +245,65 @@ Test(report, format_json_intervals)
     cr_assert_float_eq(yyjson_get_real(at("/intervals/0/generator_busy_pct")), 25, 1e-9);
 }
 
+Test(report, format_json_takes_any_bytes_in_argv)
+{
+    char *hostile[] = {"sealpost-load", "caf\xe9 \xf0\x9f", "</script>", NULL};
+    char *text = report_format_json(&out, 3, hostile);
+
+    cr_assert_not_null(text);
+    parsed = yyjson_read(text, strlen(text), 0);
+    root = yyjson_doc_get_root(parsed);
+    free(text);
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/1")), "caf? ??");
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/2")), "</script>");
+}
+
+Test(report, format_line_is_one_line)
+{
+    char *text = report_format_line(&out, 2, argv);
+
+    cr_assert_not_null(text);
+    cr_assert_null(strchr(text, '\n'));
+    free(text);
+}
+
+Test(report, format_live_is_the_same_schema)
+{
+    static struct series_point points[] = {{.len_ns = NS_PER_S, .steps = 1, .delivered = 50}};
+    struct live live = {.options = &o,
+                        .target = &t,
+                        .phase = SHARD_MEASURE,
+                        .elapsed_ns = NS_PER_S,
+                        .length_ns = 2 * NS_PER_S,
+                        .points = points,
+                        .point_count = 1};
+    char *text;
+
+    live.window.delivered = live.window.sent = 100;
+    live.pulse = live.window;
+    live.pulse.delivered += 1000;
+    live.pulse.sent += 1003;
+    live.pulse.refused = 2;
+    live.pulse.buckets[pulse_bucket(NS_PER_MS)] = 1000;
+    text = report_format_live(&live, 2, argv);
+    cr_assert_not_null(text);
+    cr_assert_null(strchr(text, '\n'));
+    parsed = yyjson_read(text, strlen(text), 0);
+    root = yyjson_doc_get_root(parsed);
+    free(text);
+    cr_assert_str_eq(yyjson_get_str(at("/schema")), REPORT_SCHEMA);
+    cr_assert_str_eq(yyjson_get_str(at("/live/phase")), "measure");
+    cr_assert_eq(yyjson_get_uint(at("/live/in_flight")), 1);
+    cr_assert_float_eq(yyjson_get_real(at("/messages/per_s")), 1000, 1e-9);
+    cr_assert_float_eq(yyjson_get_real(at("/latency_us/response/p99")), 1000, 70);
+    cr_assert(yyjson_is_null(at("/latency_us/response/p99_9")), "1,000 samples are too few");
+    cr_assert_gt(yyjson_arr_size(at("/latency_us/response/curve")), 10);
+    cr_assert(yyjson_is_null(at("/latency_us/uncorrected/p50")));
+    cr_assert_eq(yyjson_arr_size(at("/intervals")), 1);
+    cr_assert_null(yyjson_ptr_get(root, "/exit_code"), "it has not ended");
+    cr_assert_null(yyjson_ptr_get(root, "/thresholds"), "nor been judged");
+}
+
 Test(report, format_json_ceiling)
 {
     struct ceiling c = {.per_s = 10000, .connections = 4};
@@ -259,7 +319,7 @@ Test(report, format_json_ceiling)
 
 Test(report, format_json_ceiling_limits)
 {
-    struct ceiling c = {.per_s = 5000, .connections = 4};
+    struct ceiling c = {.per_s = 5000, .busy_pct = 99, .connections = 4};
 
     out.tally.delivered = 9500;
     run_set_ceiling(&out, &c);

@@ -89,9 +89,12 @@ Test(verdict, judge_ceiling)
     in.ceiling_per_s = 100000;
     cr_assert_eq(judge(in, ""), VERDICT_OK);
     in.achieved_per_s = 80000;
-    cr_assert_eq(judge(in, "80 % of what the generator reaches alone (100000/s)"), VERDICT_SUSPECT);
+    cr_assert_eq(judge(in, "80 % of what the generator reaches alone (100000/s,"), VERDICT_SUSPECT);
     in.achieved_per_s = 90000;
-    cr_assert_eq(judge(in, "more --threads"), VERDICT_LIMITED);
+    cr_assert_eq(judge(in, "not busy): the relay may carry more; use more --connections"),
+                 VERDICT_SUSPECT);
+    in.ceiling_busy_pct = 80;
+    cr_assert_eq(judge(in, "use more --threads, processors"), VERDICT_LIMITED);
 }
 
 Test(verdict, judge_stalls)
@@ -183,6 +186,7 @@ Test(verdict, judge_everything_at_once)
                                .steal_pct = 50,
                                .achieved_per_s = 10,
                                .ceiling_per_s = 10,
+                               .ceiling_busy_pct = 100,
                                .throttled_ns = NS_PER_S,
                                .share = {1, 1},
                                .busy_pct = 100,

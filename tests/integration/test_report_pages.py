@@ -1,0 +1,381 @@
+"""The pages in a real browser: what they show is what the result says, and they ask for nothing."""
+import json
+import os
+import re
+import subprocess
+
+import pytest
+
+from browser import Browser
+from relay_process import PATIENCE_S, binary, eventually
+from test_load import Load, load  # noqa: F401  (a fixture)
+
+SCALE = {"": 1, "/s": 1, "ns": 1e-3, "µs": 1, "ms": 1e3, "s": 1e6}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    started = Browser()
+    yield started
+    started.close()
+
+
+def number(text):
+    """A figure of the page, in µs if it is a time."""
+    found = re.match(r"([\d,.]+)\s*(/s|ns|µs|ms|s|)", text.replace("\u00a0", " "))
+    assert found, f"not a figure: {text!r}"
+    return float(found[1].replace(",", "")) * SCALE[found[2]]
+
+
+def is_close(text, value):
+    """The page has three digits."""
+    return abs(number(text) - value) <= 0.006 * abs(value) + 0.006
+
+
+async def tile(page, name):
+    return await page.run(f"document.querySelector('#tile-{name} dd').innerText")
+
+
+async def keep_picture(page, name):
+    directory = os.environ.get("SEALPOST_SCREENSHOTS")
+    if directory:
+        await page.screenshot(f"{directory}/{name}.png")
+
+
+def make_page(directory, *documents):
+    files = []
+    for i, document in enumerate(documents):
+        files.append(directory / f"document-{i}.json")
+        files[-1].write_text(json.dumps(document))
+    page = directory / "page.html"
+    subprocess.run([binary("loadgen/sealpost-load"), "report", *files, "-o", page], check=True,
+                   timeout=PATIENCE_S)
+    return page
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """(result, page) of one run with everything measured."""
+    from relay_process import Relay
+    directory = tmp_path_factory.mktemp("measured")
+    (directory / "relay").mkdir()
+    relay = Relay(directory / "relay", "--workers", 1)
+    try:
+        run = Load(directory, relay.url(), "-c", 20, "-r", 2000, "-d", "3", "--warmup", "300ms",
+                   "--server-pid", relay.process.pid, "--html", directory / "run.html")
+        document = run.passed()
+    finally:
+        relay.stop()
+    return document, directory / "run.html"
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "narrow"])
+async def test_saved_page(browser, measured, look):
+    document, file = measured
+    how = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 390, "height": 844}}[look]
+    async with browser.page(**how) as page:
+        await page.open(f"file://{file}")
+        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        latency = document["latency_us"]
+        assert is_close(await tile(page, "rate"), document["messages"]["per_s"])
+        assert is_close(await tile(page, "p50"), latency["response"]["p50"])
+        assert is_close(await tile(page, "p99"), latency["response"]["p99"])
+        assert number(await tile(page, "delivery")) == 0
+        assert is_close(await tile(page, "cost"), document["server"]["cpu_ns_per_msg"] / 1e3)
+        await keep_picture(page, look)
+        # Nothing is wider than the screen.
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert page.errors == []
+        assert page.requests == [f"file://{file}", "data:,"] or page.requests == [f"file://{file}"]
+
+
+async def test_saved_page_has_every_figure(browser, measured):
+    document, file = measured
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        compare = await page.table("#compare")
+        assert compare[0][1:] == ["Response", "Uncorrected"]
+        for row, key in zip(compare[1:], ("count", "mean", "p50", "p90", "p99", "p99_9",
+                                          "p99_99", "max"), strict=True):
+            for cell, line in zip(row[1:], ("response", "uncorrected"), strict=True):
+                value = document["latency_us"][line][key]
+                assert cell == "too few samples" if value is None else is_close(cell, value)
+        # 6,000 samples: p99.99 would be a guess.
+        assert compare[7] == ["p99.99", "too few samples", "too few samples"]
+        ledger = {row[0].split()[0].lower(): number(row[1])
+                  for row in (await page.table("#delivery"))[1:]}
+        delivery = document["delivery"]
+        assert ledger["sent"] == ledger["received"] == delivery["expected"] > 0
+        assert ledger["lost"] == ledger["duplicate"] == ledger["reordered"] == 0
+        over_time = await page.run("document.querySelector('#throughput-time table').rows.length")
+        assert over_time == 1 + len(document["intervals"])
+        last = (await page.run("document.querySelector('#curve tbody').lastElementChild"
+                               ".textContent"))
+        assert last.startswith(f"{document['latency_us']['response']['curve'][-1][0]:.5f}"
+                               .rstrip("0").rstrip("."))
+        budget = await page.table("#budget")
+        assert budget[-1][0] == "Response, mean"
+        assert is_close(budget[-1][1], sum(number(row[1]) for row in budget[1:-1]))
+        everything = await page.text("main")
+        assert document["env"]["kernel"] in everything and document["env"]["cpu"] in everything
+        assert document["generator"]["verdict"] in await page.text("#head")
+        assert f"exit code {document['exit_code']}" in await page.text("#head")
+        assert document["run"]["id"] in await page.text("#foot")
+
+
+async def test_saved_page_by_keyboard(browser, measured):
+    _, file = measured
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        await page.until("!!document.querySelector('#latency-time svg path')")
+        await page.run("document.querySelector('#latency-time svg').focus()")
+        for _ in range(2):
+            await page.send("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
+        shown = await page.text("#latency-time .tip")
+        assert "1.5 s" in shown and "p50" in shown and "p99" in shown
+        # Charts have a name and the same figures as a table.
+        assert await page.run("[...document.querySelectorAll('figure svg')].every((chart) => "
+                              "chart.getAttribute('role') === 'img' && "
+                              "chart.getAttribute('aria-label').length > 30)")
+        await page.run("document.querySelector('#latency-time details').open = true")
+        assert (await page.text("#latency-time table")).startswith("From")
+
+
+HOSTILE = ("</script><script>window.owned = 1</script>", "<!--<script>window.owned = 2",
+           "<img src=x onerror='window.owned = 3'>", "\u2028window.owned = 4\u2029",
+           "{{script}}", "\\u003c\"'&lt;b&gt;")
+
+
+async def test_hostile_text_stays_text(browser, measured, tmp_path):
+    document = json.loads(json.dumps(measured[0]))
+    text = " ".join(HOSTILE)
+    document["run"]["argv"] = list(HOSTILE)
+    document["run"]["failure"] = document["run"]["config"]["url"] = text
+    document["generator"].update(verdict=text, reasons=list(HOSTILE))
+    document["delivery"].update(lost=1, first_disconnect=text)
+    document["env"].update(cpu=text, shortcuts=list(HOSTILE))
+    document["thresholds"] = [{"text": text, "ok": False, "reason": text}]
+    document["stages"] = [{"name": text, text: {text: 1}}]
+    document["latency_us"]["<b>"] = document["latency_us"]["response"]
+    page_file = make_page(tmp_path, document)
+    assert "</script><script>window" not in page_file.read_text()
+    async with browser.page() as page:
+        await page.open(f"file://{page_file}")
+        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        assert await page.run("window.owned === undefined")
+        assert await page.run("document.querySelectorAll('main img, main script, main b, head img')"
+                              ".length") == 0
+        assert await page.run("document.scripts.length") == 3
+        seen = await page.run("document.querySelector('#failure').textContent")
+        assert text in seen, seen
+        for reason in HOSTILE:
+            reasons = await page.run("[...document.querySelectorAll('#generator li')]"
+                                     ".map((item) => item.textContent)")
+            assert reason in reasons
+        assert page.errors == [] and len(page.requests) <= 2
+
+
+async def test_hostile_file_name_in_argv(relay, browser, tmp_path):
+    directory = tmp_path / "<" / "script><img src=x onerror=window.owned=1>"
+    directory.mkdir(parents=True)
+    # A byte that is not UTF-8 has no place in JSON.
+    log = os.fsencode(directory) + b"/caf\xe9.json"
+    subprocess.run([binary("loadgen/sealpost-load"), relay.url(), "-c", "2", "-d", "300ms",
+                    "--warmup", "0", "-q", "--html", tmp_path / "page.html", "-o", log],
+                   timeout=60, check=False)
+    with open(log) as file:
+        argv = json.load(file)["run"]["argv"]
+    assert any(word.endswith("onerror=window.owned=1>/caf?.json") for word in argv)
+    async with browser.page() as page:
+        await page.open(f"file://{tmp_path / 'page.html'}")
+        assert "<img src=x onerror=window.owned=1>/caf?.json" in await page.text("#environment")
+        assert await page.run("window.owned === undefined && !document.querySelector('img')")
+        assert page.errors == []
+
+
+CAPACITY = {
+    "schema": "sealpost.capacity/1", "slo": "p99<20ms",
+    "capacity": {"rate_per_s": 84200, "lower": 81900, "upper": 86100},
+    "trials": [
+        {"rate_per_s": 40000, "achieved_per_s": 39990, "p50_us": 260, "p99_us": 1480, "ok": True},
+        {"rate_per_s": 80000, "achieved_per_s": 79870, "p50_us": 620, "p99_us": 9480, "ok": True},
+        {"rate_per_s": 106000, "achieved_per_s": 91000, "p50_us": 26000, "p99_us": 148000,
+         "ok": False}],
+    "sweep": {"points": [{"n": 1, "per_s": 95000, "excluded": False},
+                         {"n": 2, "per_s": 178000, "excluded": False},
+                         {"n": 4, "per_s": 301000, "excluded": False},
+                         {"n": 8, "per_s": 360000, "excluded": True}],
+              "fit": {"lambda": 95600, "sigma": 0.052, "kappa": 0.0031, "r2": 0.9987,
+                      "peak_n": 17.5, "residuals": [-600, 1210, 500]}},
+    "plan": {"users": 1000000, "relays": 3, "memory_bytes": 2185000000},
+}
+
+
+async def test_run_that_did_not_begin(browser, tmp_path):
+    file = tmp_path / "page.html"
+    out = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", "-c", "2", "-q",
+                          "--html", file], capture_output=True, timeout=PATIENCE_S)
+    assert out.returncode == 113
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        assert "Connection refused" in await page.text("#failure")
+        assert "exit code 113" in await page.text("#head")
+        # No zeros that look measured.
+        assert not await page.run("!!document.querySelector('.tile, #generator, #delivery')")
+        assert page.errors == []
+
+
+@pytest.mark.parametrize("mode", ["handshake", "idle"])
+async def test_other_modes(browser, relay, tmp_path, mode):
+    file = tmp_path / "page.html"
+    subprocess.run([binary("loadgen/sealpost-load"), relay.url(), "-m", mode, "-c", "10", "-d",
+                    "1", "--warmup", "0", "-q", "--server-pid", str(relay.process.pid), "--html",
+                    file], check=True, timeout=60)
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        head = await page.text("#head")
+        if mode == "idle":
+            assert "10 idle connections" in head and "Relay memory" in head
+            assert not await page.run("!!document.querySelector('#throughput-time, #budget')")
+        else:
+            assert "10 users, handshakes" in head and "Handshake, p50" in head
+            assert (await page.table("#compare"))[0] == ["", "Handshake"]
+        assert page.errors == []
+
+
+def test_page_on_standard_output(relay, tmp_path):
+    command = [binary("loadgen/sealpost-load"), relay.url(), "-c", "2", "-d", "300ms", "--warmup",
+               "0", "--progress", "0", "--html", "-"]
+    out = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert out.stdout.startswith("<!doctype html>") and out.stdout.endswith("</html>\n")
+    assert "envelopes" in out.stderr  # the table makes room
+    out = subprocess.run([*command, "-o", "-"], capture_output=True, text=True, timeout=60)
+    assert out.returncode == 104 and "only one of the files" in out.stderr
+    out = subprocess.run([*command[:-1], tmp_path / "no" / "page"], capture_output=True, text=True,
+                         timeout=60)
+    assert out.returncode == 1 and "No such file" in out.stderr
+
+
+def test_wrong_documents(tmp_path):
+    def make(*files):
+        out = subprocess.run([binary("loadgen/sealpost-load"), "report", *files],
+                             capture_output=True, text=True, timeout=PATIENCE_S)
+        return out.returncode, out.stderr
+
+    good, page = tmp_path / "good.json", tmp_path / "page.html"
+    good.write_text(json.dumps(CAPACITY))
+    for content, words in [("{", "unexpected"), ("[]", "schema is missing"),
+                           ('{"schema": "sealpost.load/9"}', "does not know")]:
+        bad = tmp_path / "bad.json"
+        bad.write_text(content)
+        code, error = make(bad, "-o", page)
+        assert code == 104 and str(bad) in error and words in error
+    assert make(tmp_path / "none.json", "-o", page)[0] == 104
+    assert "second one of its kind" in make(good, good, "-o", page)[1]
+    assert "with -o" in make(good)[1] and "result is missing" in make("-o", page)[1]
+    assert "is too much" in make(good, good, good, "-o", page)[1]
+    assert not page.exists()
+    code, error = make(good, "-o", "/dev/full")
+    assert code == 1 and "No space left" in error
+
+
+@pytest.mark.parametrize("alone", [True, False], ids=["alone", "with a run"])
+async def test_capacity(browser, measured, tmp_path, alone):
+    file = make_page(tmp_path, *([] if alone else [measured[0]]), CAPACITY)
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        await page.until("document.querySelectorAll('#sweep svg circle').length >= 4")
+        assert "84,200/s" in await page.text("#capacity .banner")
+        trials = await page.table("#capacity")
+        assert [row[-1] for row in trials[1:]] == ["✓ yes", "✓ yes", "✗ no"]
+        assert len(await page.run("[...document.querySelectorAll('#capacity circle')]"
+                                  ".map((dot) => dot.outerHTML)")) == 3
+        sweep = await page.table("#sweep")
+        assert [row[3] for row in sweep[1:]] == ["−600", "+1,210", "+500", ""]
+        assert sweep[4][4] == "left out"
+        assert "σ = 0.052" in await page.text("#sweep")
+        assert "1,000,000" in await page.text("#plan")
+        assert bool(await page.text("#latency-time")) != alone
+        assert page.errors == []
+        await keep_picture(page, f"capacity-{alone}")
+
+
+async def test_members_of_other_parts(browser, measured, tmp_path):
+    """Stages, groups, objectives and the budget, as other parts write them."""
+    document = json.loads(json.dumps(measured[0]))
+    document["budget"] = {"count": 10, "response_us": 100.0, "schedule_lag_us": 10.0,
+                          "send_queue_us": 5.0, "seal_us": 5.0, "socket_queue_us": 10.0,
+                          "server_network_us": 65.0, "open_us": 5.0, "unattributed_us": 0.0}
+    document["stages"] = [
+        {"name": "calm", "kind": "hold", "at_s": 0.0, "length_s": 1.0, "from_per_s": 1000.0,
+         "to_per_s": 1000.0, "burst": None, "offered": 1000, "not_sent": 0,
+         "latency_us": {"response": {"count": 1000, "p50": 210.0, "p99": None, "max": 900.0}}},
+        {"name": "climb", "kind": "ramp", "at_s": 1.0, "length_s": 2.0, "from_per_s": 1000.0,
+         "to_per_s": 4000.0, "burst": None, "offered": 5000, "not_sent": 3,
+         "latency_us": {"response": {"count": 4997, "p50": 220.0, "p99": 1900.0, "max": 2000.0}}}]
+    document["groups"] = [{"name": "chat", "behaviour": "pairs", "users": 20, "sent": 1000,
+                           "storms": 0, "lost": 0, "latency_us": {
+                               "response": {"count": 10, "p50": 5.0, "p99": None, "max": 9.0},
+                               "drain": {"count": 0, "p50": None, "p99": None, "max": None}}}]
+    document["thresholds"] = [
+        {"text": "response:p(99)<20ms", "metric": "response", "limit": 20000.0, "value": 21500.0,
+         "unit": "us", "ok": False, "reason": "response is 21.5 ms"},
+        {"text": "lost:count==0", "metric": "lost", "limit": 0.0, "value": 0.0, "unit": "",
+         "ok": True, "reason": None}]
+    document["aborted_by"] = "response:p(99)<20ms"
+    document["exit_code"] = 99
+    file = make_page(tmp_path, document)
+    async with browser.page() as page:
+        await page.open(f"file://{file}")
+        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        budget = await page.table("#budget")
+        assert [row[2] for row in budget[1:]] == ["10.0 %", "5.0 %", "5.0 %", "10.0 %", "65.0 %",
+                                                  "5.0 %", "100 %"]
+        assert await page.table("#stages") == [
+            ["Name", "Kind", "At", "Length", "From", "To", "Offered", "Not sent", "Response, p50",
+             "Response, p99", "Response, longest"],
+            ["calm", "hold", "0 s", "1.00 s", "1,000/s", "1,000/s", "1,000", "0", "210 µs",
+             "too few samples", "900 µs"],
+            ["climb", "ramp", "1.00 s", "2.00 s", "1,000/s", "4,000/s", "5,000", "3", "220 µs",
+             "1.90 ms", "2.00 ms"]]
+        edges = await page.run("[...document.querySelectorAll('#latency-time .edge-name')]"
+                               ".map((name) => name.textContent)")
+        assert edges == ["calm", "climb"]
+        # What is zero everywhere is left out, but for what was lost.
+        assert await page.table("#groups") == [
+            ["Name", "Behaviour", "Users", "Sent", "Lost", "Response, p50", "Response, p99",
+             "Response, longest"],
+            ["chat", "pairs", "20", "1,000", "0", "5.00 µs", "too few samples", "9.00 µs"]]
+        assert await page.table("#thresholds") == [
+            ["Objective", "Limit", "Measured", "Met", ""],
+            ["response:p(99)<20ms", "20.0 ms", "21.5 ms", "✗ no", "response is 21.5 ms"],
+            ["lost:count==0", "0", "0", "✓ yes", ""]]
+        head = await page.text("#head")
+        assert "1 of 2 objectives missed" in head and "an objective was missed" in head
+        assert "Ended early by an objective." in head
+        assert page.errors == []
+
+
+async def test_live_page(relay, browser, load):  # noqa: F811
+    run = load(relay.url(), "-c", 20, "-r", 1000, "-d", "5", "--warmup", "0", "--web", 0,
+               "--server-pid", relay.process.pid)
+    url = eventually(lambda: re.search(r"live at (http://127\.0\.0\.1:\d+/)\n", run.log()),
+                     what="the live page's address")[1]
+    async with browser.page() as page:
+        await page.open(url)
+        await page.until("document.querySelector('#live-phase')?.innerText === 'measuring'")
+        await page.until("!!document.querySelector('#tile-rate')")
+        first = await page.run("document.querySelector('#tile-rate').innerText")
+        await page.until(f"document.querySelector('#tile-rate').innerText !== {json.dumps(first)}")
+        await page.until("document.querySelectorAll('#latency-time tbody tr').length >= 2")
+        await keep_picture(page, "live")
+        assert await page.run("document.querySelector('#live-chip').innerText") == "live"
+        # The run's end: the final result, with what is known only then.
+        await page.until("document.querySelector('#head').innerText.includes('exit code')")
+        document = run.result()
+        assert f"exit code {document['exit_code']}" in await page.text("#head")
+        assert is_close(await tile(page, "rate"), document["messages"]["per_s"])
+        assert is_close(await tile(page, "p50"), document["latency_us"]["response"]["p50"])
+        assert not await page.run("document.querySelector('#live-chip')")
+        assert page.errors == []
+        assert {request.removeprefix(url) for request in page.requests} <= {"", "events", "data:,"}
