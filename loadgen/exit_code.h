@@ -13,7 +13,7 @@ enum exit_code {
     EXIT_CODE_INTERRUPTED = 105,
     EXIT_CODE_INTEGRITY = 111,
     EXIT_CODE_LIMITED = 112,
-    EXIT_CODE_UNREACHABLE = 113,
+    EXIT_CODE_UNREACHABLE = 113, // the relay, or an agent, also one that was lost on the way
 };
 
 struct exit_causes {

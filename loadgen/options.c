@@ -71,8 +71,9 @@ static const char doc[] =
     "\n"
     "Exit codes: 0 pass, 1 internal error, 99 an objective was missed, 104 bad options, 105 "
     "interrupted, 111 envelopes or "
-    "connections were lost or wrong, 112 the generator was the limit, 113 the relay could not be "
-    "reached.";
+    "connections were lost or wrong, 112 the generator was the limit, 113 the relay or an agent "
+    "could "
+    "not be reached, or an agent was lost.";
 
 static const struct argp_child children[] = {
     {&options_scenario_argp, 0, "Scenario:", 1},

@@ -109,3 +109,47 @@ Test(series, supports_p99_9_with_ten_beyond)
     add_second(10000, NS_PER_MS);
     cr_assert(series_supports_p99_9(&s.points[1]));
 }
+
+Test(series, merge_puts_the_same_time_together)
+{
+    struct series whole;
+
+    cr_assert_eq(series_init(&whole), 0);
+    add_second(10, NS_PER_MS);
+    add_second(20, NS_PER_MS);
+    add_second(30, NS_PER_MS);
+    series_merge(&whole, &s);
+    s.count = 2; // the other one ended a second earlier
+    series_merge(&whole, &s);
+    cr_assert_eq(whole.count, 3);
+    cr_assert_eq(whole.points[0].delivered, 20);
+    cr_assert_eq(whole.points[1].latency_count, 40);
+    cr_assert_eq(whole.points[1].server_cpu_ns, 2000);
+    cr_assert_eq(whole.points[2].delivered, 30);
+    cr_assert_eq(whole.points[1].len_ns, NS_PER_S);
+    series_free(&whole);
+}
+
+// One that ran longer has coarser intervals; of an odd number the last one stands alone.
+Test(series, merge_makes_the_finer_one_coarser)
+{
+    struct series whole;
+
+    cr_assert_eq(series_init(&whole), 0);
+    for (uint32_t i = 0; i < 3; i++)
+        add_second(10, NS_PER_MS);
+    series_merge(&whole, &s);
+    series_free(&s);
+    setup();
+    for (uint32_t i = 0; i < SERIES_POINTS_MAX + 1; i++)
+        add_second(1, NS_PER_MS);
+    cr_assert_eq(s.steps_per_point, 2);
+    series_merge(&whole, &s);
+    cr_assert_eq(whole.steps_per_point, 2);
+    cr_assert_eq(whole.count, SERIES_POINTS_MAX / 2 + 1);
+    cr_assert_eq(whole.points[0].delivered, 20 + 2);
+    cr_assert_eq(whole.points[1].delivered, 10 + 2);
+    cr_assert_eq(whole.points[2].delivered, 2);
+    cr_assert_eq(whole.points[0].latency_count, 22);
+    series_free(&whole);
+}
