@@ -95,13 +95,6 @@ INLINE vec halves(vec v)
 
 // Karatsuba: three multiplications, for where they are what there is most of. `middle` collects the
 // products of the sums of halves; reduce_each_3 is what knows.
-INLINE void add_product_3(struct sum *sum, vec a, vec b)
-{
-    sum->low = settle(xor_vec(sum->low, multiply_low(a, b)));
-    sum->high = settle(xor_vec(sum->high, multiply_high(a, b)));
-    sum->middle = settle(xor_vec(sum->middle, multiply_low(halves(a), halves(b))));
-}
-
 INLINE struct sum first_product_3(vec a, vec b)
 {
     return (struct sum){multiply_low(a, b), multiply_low(halves(a), halves(b)),
@@ -349,6 +342,7 @@ static void expand_key(struct state *to, const uint8_t *raw, size_t powers)
         to->power[0] = first_lane(multiply(splat(first_lane(power[count - 1])), low[1]));
     sp_wipe(round, sizeof(round));
     sp_wipe(low, sizeof(low));
+    sp_wipe(lowest, sizeof(lowest));
     sp_wipe(power, count * sizeof(vec));
 }
 _Static_assert(POWERS % LANES <= 1, "whole vectors of powers, and at most one more");

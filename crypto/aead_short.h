@@ -46,6 +46,14 @@ struct short_group {
     vec low, high; // the sum of what is hashed so far
 };
 
+// With a tag and its text the rest would give H away.
+INLINE void wipe_short(struct short_group *s)
+{
+    wipe_vectors(&s->mask, 1);
+    wipe_vectors(&s->low, 1);
+    wipe_vectors(&s->high, 1);
+}
+
 // Associated data and lengths.
 INLINE struct sum hash_ends(const struct short_group *s, const struct run *run, vec lowest_power)
 {
@@ -101,8 +109,8 @@ INLINE void hash_short_step(struct row_hash *h, struct short_group *s, const str
         s->high = settle(xor_vec(s->high, sum_rows(h->high)));
 }
 
-// Runs a group through the cipher and hashes a group, or does one of the two. The hashed group gets
-// its tags in `mask`.
+// Runs a group through the cipher and hashes a group, or does one of the two. `tags` are those of
+// the hashed group.
 INLINE void run_short(struct short_group *s, struct short_group *hashed, const struct run *run,
                       size_t room, bool sealing, vec *tags)
 {
@@ -176,20 +184,23 @@ INLINE void seal_short_run(const struct run *run, size_t room)
     }
     run_short(NULL, &before, run, room, true, &tags);
     finish_group(&before.g, run, tags, true, NULL);
+    wipe_short(&before);
+    wipe_short(&s);
 }
 
 INLINE bool open_short_run(const struct run *run, size_t room, bool *ok)
 {
+    struct short_group s;
+    struct padding padding;
+    vec tags;
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
-        struct short_group s;
-        struct padding padding;
-        vec tags;
         prefetch_states(run, at + FETCH_AHEAD * LANES, room);
         take_group(&s.g, run, at, &padding);
         run_short(&s, &s, run, room, false, &tags);
         all = finish_group(&s.g, run, tags, false, ok) && all;
     }
+    wipe_short(&s);
     return all;
 }
 
