@@ -56,6 +56,15 @@ bool command_check_target(const struct options *o, struct target *t)
         fputs("sealpost-load: --ca and --insecure belong to wss\n", stderr);
         return false;
     }
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        if (t->tls || !o->groups[i].resumes)
+            continue;
+        fprintf(stderr,
+                "sealpost-load: --group %s: resume=yes is about TLS sessions, and %s has no TLS; "
+                "give a wss address, or leave it out\n",
+                group_behaviour_name(o->groups[i].behaviour), o->url);
+        return false;
+    }
     if (strcmp(t->path, "/v1") != 0 && !o->idle_anonymous) {
         fprintf(stderr, "sealpost-load: users log in at /v1, not at %s\n", t->path);
         return false;

@@ -48,6 +48,8 @@ static const char doc[] =
     "  slow-reader   pairs; the recipient reads read=100000 bytes a second\n"
     "  offline       pairs; messages=100 (closed loop) wait for a recipient away for offline=1s\n"
     "  idle          connected, silent\n"
+    "  churn, storm and offline take resume=yes, with wss: who comes back resumes the TLS session "
+    "there was (default no: a full handshake)\n"
     "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"

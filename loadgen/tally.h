@@ -28,7 +28,8 @@
     X(seal_cost)      /* an envelope's share of its batch's sealing */                             \
     X(open_cost)      /* an envelope's share of its batch's opening */                             \
     X(turn)           /* turns of the loop in the window, without the wait before them */          \
-    X(tls_handshake)  /* connected → TLS established */                                          \
+    X(tls_handshake)  /* connected → TLS established, with a full handshake */                   \
+    X(tls_resume)     /* connected → TLS established, with the session of a connection before */ \
     X(handshake)      /* get_bundle sent → confirming message opened */                          \
     X(initiate)       /* a handshake's share of its batch: bundle verified … initial message */  \
     X(respond)        /* the same: initial message … answer, and new prekeys for those used up */
@@ -87,11 +88,13 @@ enum tally_refusal {
     X(handshakes) /* as the totals */                                                              \
     X(handshakes_without_one_time)                                                                 \
     X(handshakes_with_last_resort)                                                                 \
-    X(departures) /* users who left */                                                             \
-    X(returns)    /* users who came back */                                                        \
-    X(retries)    /* connections that failed on the way back and were tried again */               \
-    X(impatient)  /* units that left with envelopes still in flight after a bounded wait */        \
-    X(drained)    /* offline: envelopes that waited and came after a return */
+    X(departures)  /* users who left */                                                            \
+    X(returns)     /* users who came back */                                                       \
+    X(tls_resumed) /* wss: of these, with the TLS session there was … */                         \
+    X(tls_full)    /* … and with a full handshake; both together are the returns */              \
+    X(retries)     /* connections that failed on the way back and were tried again */              \
+    X(impatient)   /* units that left with envelopes still in flight after a bounded wait */       \
+    X(drained)     /* offline: envelopes that waited and came after a return */
 
 #define X(name) +1
 enum {
