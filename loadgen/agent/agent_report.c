@@ -28,7 +28,8 @@ static void add_one(yyjson_mut_doc *d, yyjson_mut_val *list, const struct agent_
 #define X(name) yyjson_mut_obj_add_uint(d, o, #name, a->ledger.name);
     LEDGER_COUNTS(X)
 #undef X
-    result_json_add_optional(d, o, "response_p99_us", a->delivered > 0,
+    yyjson_mut_obj_add_uint(d, o, "response_count", a->response_count);
+    result_json_add_optional(d, o, "response_p99_us", a->response_count > 0,
                              (double)a->response_p99_ns / 1e3);
     result_json_add_real(d, o, "steal_pct", a->steal_pct);
 }

@@ -20,7 +20,7 @@ struct agent_result {
     struct verdict verdict;
     struct ledger_counts ledger;
     uint64_t sent, delivered, handshakes, connected, disconnected;
-    uint64_t response_p99_ns;
+    uint64_t response_count, response_p99_ns;
     uint64_t setup_ns;
     double steal_pct;
 };

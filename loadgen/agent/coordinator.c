@@ -412,6 +412,7 @@ static void fill_result(struct coordinator *c, uint32_t index)
     r->handshakes = p->outcome.tally.handshakes;
     r->connected = p->outcome.tally.connected;
     r->disconnected = p->outcome.tally.disconnected;
+    r->response_count = p->outcome.tally.response.total;
     r->response_p99_ns = hist_percentile(&p->outcome.tally.response, 99);
     r->setup_ns = p->outcome.setup_ns;
     r->steal_pct = p->outcome.steal_pct;
