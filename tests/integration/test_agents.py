@@ -145,20 +145,20 @@ def test_processes_over_tls(start_relay, load, tmp_path):
 def test_a_slow_agent_shows_in_the_whole(relay, load, two):
     """One agent stands still for a while: percentiles are of all envelopes together, so the
     whole's is near the slow one's, not in the middle."""
-    run = load(relay.url(), "-c", 8, "-r", 400, "-d", 3, "--warmup", 0, "--agents", names(two))
+    run = load(relay.url(), "-c", 8, "-r", 400, "-d", 4, "--warmup", 0, "--agents", names(two))
     slow = two[1].worker()
     eventually(lambda: "measure" in run.log(), what="the load")
     os.kill(slow, signal.SIGSTOP)
-    time.sleep(0.6)
+    time.sleep(1.2)
     os.kill(slow, signal.SIGCONT)
     document = run.result()
     assert document["run"]["failure"] is None
     check_sums(document, 2)
     fast_us, slow_us = (one["response_p99_us"] for one in document["agents"])
     whole_us = document["latency_us"]["response"]["p99"]
-    assert slow_us > 400e3 and whole_us > 300e3
+    assert slow_us > 900e3 and whole_us > 800e3
     assert whole_us > (fast_us + slow_us) / 2
-    assert document["latency_us"]["response"]["max"] > 500e3
+    assert document["latency_us"]["response"]["max"] > 1000e3
 
 
 def refused(arguments, code, *says, patience_s=PATIENCE_S):
@@ -327,11 +327,11 @@ def test_processes_end_with_their_coordinator(relay, load):
 def test_thresholds_over_the_whole(relay, load, two):
     """Each agent has half of what is asked for; only both together have it."""
     run = load(relay.url(), "-c", 8, "-r", 400, "-d", 1, "--warmup", 0, "--agents", names(two),
-               "-T", "rate:value>300", "-T", "delivered:count>=1000")
+               "-T", "scheduled:count>=400", "-T", "scheduled:count<400")
     document = run.result()
     met, missed = document["thresholds"]
-    assert met["ok"] and all(one["count"] < 300 for one in document["agents"])
-    assert not missed["ok"] and missed["value"] == document["messages"]["count"]
+    assert met["ok"] and not missed["ok"] and met["value"] == missed["value"] == 400
+    assert all(one["rate_per_s"] == 200 for one in document["agents"])
     assert run.code in (THRESHOLD, LIMITED)
 
 
