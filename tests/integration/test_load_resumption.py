@@ -87,6 +87,18 @@ def test_ticket_of_another_server(relay, load, tmp_path, forgets):
     assert counts_of(document) == {"tls_handshake": handshakes - resumed, "tls_resume": resumed}
 
 
+def test_session_is_used_once(relay, load, tmp_path):
+    """A connection that ends in the handshake took its session with it: the next try does without,
+    and the return after it resumes again."""
+    certificate, key = make_certificate(tmp_path)
+    with TlsFront(relay.address(), certificate, key, hangs_up_on=(7, 9)) as front:
+        document = load(front.url, "--ca", certificate, "-c", 6, *STORMS).passed()
+    group = only_group(document)
+    assert group["retries"] == group["tls_full"] == 2
+    assert group["returns"] == group["departures"] > 0
+    assert group["tls_resumed"] == group["returns"] - 2 == front.resumed
+
+
 def run(*options):
     return subprocess.run([binary("loadgen/sealpost-load"), *map(str, options)],
                           capture_output=True, text=True, timeout=PATIENCE_S)
