@@ -9,12 +9,14 @@ from relay_process import PATIENCE_S
 
 class TlsFront:
     """Runs in a thread of its own; use it in a `with`. With `forgets` each connection meets keys of
-    tickets that there never were before, as if the server had been restarted in between."""
+    tickets that there never were before, as if the server had been restarted in between.
+    `hangs_up_on`: connections, counted from 1, that end at their first bytes."""
 
-    def __init__(self, target, certificate, key, *, forgets=False):
+    def __init__(self, target, certificate, key, *, forgets=False, hangs_up_on=()):
         self.target, self.certificate, self.key, self.forgets = target, certificate, key, forgets
+        self.hangs_up_on = hangs_up_on
         self.context = self._make_context()
-        self.handshakes = self.resumed = 0
+        self.accepted = self.handshakes = self.resumed = 0
         self._tasks = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -54,7 +56,11 @@ class TlsFront:
         self._tasks.add(task := asyncio.current_task())
         task.add_done_callback(self._tasks.discard)
         writers = [client_writer]
+        self.accepted += 1
         try:
+            if self.accepted in self.hangs_up_on:
+                await client_reader.read(1)
+                return
             await client_writer.start_tls(self._make_context() if self.forgets else self.context)
             self.handshakes += 1
             self.resumed += client_writer.get_extra_info("ssl_object").session_reused
