@@ -277,10 +277,10 @@ static void add_interval(doc_t *d, val_t *list, const struct outcome *out,
     result_json_add_real(d, o, "length_s", len_ns / 1e9);
     yyjson_mut_obj_add_uint(d, o, "count", count);
     result_json_add_real(d, o, "per_s", any ? (double)count * 1e9 / len_ns : 0);
-    result_json_add_optional(d, o, "p50_us", timed, (double)p->p50_ns / 1e3);
-    result_json_add_optional(d, o, "p90_us", timed, (double)p->p90_ns / 1e3);
-    result_json_add_optional(d, o, "p99_us", timed, (double)p->p99_ns / 1e3);
-    result_json_add_optional(d, o, "p99_9_us", series_supports_p99_9(p), (double)p->p99_9_ns / 1e3);
+    result_json_add_optional(d, o, "p50_us", series_supports(p, 50), (double)p->p50_ns / 1e3);
+    result_json_add_optional(d, o, "p90_us", series_supports(p, 90), (double)p->p90_ns / 1e3);
+    result_json_add_optional(d, o, "p99_us", series_supports(p, 99), (double)p->p99_ns / 1e3);
+    result_json_add_optional(d, o, "p99_9_us", series_supports(p, 99.9), (double)p->p99_9_ns / 1e3);
     result_json_add_optional(d, o, "max_us", timed, (double)p->max_ns / 1e3);
     yyjson_mut_obj_add_uint(d, o, "sent", p->sent);
     yyjson_mut_obj_add_uint(d, o, "delivered", p->delivered);

@@ -47,10 +47,7 @@ void series_free(struct series *s);
 // Add one step: what came between two marks. `origin_ns` is the window's begin.
 void series_add(struct series *s, uint64_t origin_ns, const struct series_mark *from,
                 const struct series_mark *to);
-// Are there ten samples beyond p99.9?
-static inline bool series_supports_p99_9(const struct series_point *p)
-{
-    return p->latency_count >= 10000;
-}
+// Are there ten samples beyond this percentile, below 100?
+bool series_supports(const struct series_point *p, double percentile);
 
 #endif
