@@ -403,6 +403,13 @@ static void on_refused(struct shard *s, struct client *c, const struct user_cont
         handshake_on_refused(s, sent.dialog);
         return;
     }
+    // An answer too many would stand for an envelope that is lost.
+    if (dialog_in_flight(sent.dialog) == 0 ||
+        ledger_has_seen(&sent.dialog->peer->flow, sent.sequence)) {
+        s->tally.ledger.duplicate++;
+        pulse_add(&s->pulse.faults, 1);
+        return;
+    }
     s->tally.ledger.refused++;
     pulse_add(&s->pulse.refused, 1);
     sent.dialog->refused++;

@@ -1,4 +1,4 @@
-foreach(name arena backlog budget capacity_report dialog downlink exit_code group handshake
+foreach(name arena backlog budget capacity_report client dialog downlink exit_code group handshake
     handshake_faults hdr_encoding ledger machine options options_scenario output_format page
     payload percentile_curve persona plan planner preview prng pulse recorder report
     report_options scenario scenario_entry schedule screen search series server_process sink_users
@@ -12,6 +12,7 @@ foreach(name handshake handshake_faults)
 endforeach()
 target_compile_definitions(test_hdr_encoding
   PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(test_client PRIVATE PkgConfig::SODIUM)
 target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
 
 # compare and export
