@@ -3,6 +3,7 @@
 #include "measurement_parse.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,8 @@
 #include "exit_code.h"
 
 #define PATH_BYTES 64u
+#define HASH_BYTES sizeof "... #0123456789abcdef"
+#define HASH_BEGIN 0xCBF29CE484222325ull
 #define LOAD_SCHEMA "sealpost.load/1"
 
 struct parse {
@@ -201,10 +204,47 @@ static int take_thresholds(struct parse *p, struct measurement *m, yyjson_val *l
     return 0;
 }
 
-// "hold 10 100-100, ramp 5 100-900": what every stage offered, as far as there is room.
+// What many parts amount to, as far as there is room; beyond, a hash of all tells one from another.
+struct description {
+    char *out; // MEASUREMENT_TEXT_BYTES
+    size_t len;
+    uint64_t hash; // FNV-1a
+};
+
+PRINTF_LIKE(2, 3) static void describe(struct description *d, const char *format, ...)
+{
+    char text[2 * MEASUREMENT_TEXT_BYTES];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    for (const char *at = text; *at; at++)
+        d->hash = (d->hash ^ (uint8_t)*at) * 0x100000001B3ull;
+    if (d->len < MEASUREMENT_TEXT_BYTES)
+        d->len += (size_t)snprintf(d->out + d->len, MEASUREMENT_TEXT_BYTES - d->len, "%s", text);
+}
+
+static void end_description(struct description *d)
+{
+    char hash[HASH_BYTES];
+
+    if (d->len < MEASUREMENT_TEXT_BYTES)
+        return;
+    snprintf(hash, sizeof hash, "... #%016" PRIx64, d->hash);
+    memcpy(d->out + MEASUREMENT_TEXT_BYTES - sizeof hash, hash, sizeof hash);
+}
+
+static double number(yyjson_val *of, const char *path)
+{
+    return yyjson_get_num(find(of, path));
+}
+
+// "hold 10 100-100, ramp 5 100-900": what every stage offered.
 static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages)
 {
-    size_t len = 0, i, n;
+    struct description d = {.out = out, .hash = HASH_BEGIN};
+    size_t i, n;
     yyjson_val *v;
 
     yyjson_arr_foreach(stages, i, n, v)
@@ -212,19 +252,19 @@ static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages
         char kind[MEASUREMENT_TEXT_BYTES];
 
         take_text(kind, yyjson_obj_get(v, "kind"));
-        if (len < MEASUREMENT_TEXT_BYTES)
-            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.6g %.6g-%.6g",
-                                    i > 0 ? ", " : "", kind,
-                                    yyjson_get_num(yyjson_obj_get(v, "length_s")),
-                                    yyjson_get_num(yyjson_obj_get(v, "from_per_s")),
-                                    yyjson_get_num(yyjson_obj_get(v, "to_per_s")));
+        describe(&d, "%s%s %.6g %.6g-%.6g", i > 0 ? ", " : "", kind, number(v, "length_s"),
+                 number(v, "from_per_s"), number(v, "to_per_s"));
+        if (yyjson_is_obj(yyjson_obj_get(v, "burst")))
+            describe(&d, " +%.10g/%.6g", number(v, "burst.count"), number(v, "burst.every_s"));
     }
+    end_description(&d);
 }
 
 // "pair 80, fan_out 20": behaviours and their users.
 static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups)
 {
-    size_t len = 0, i, n;
+    struct description d = {.out = out, .hash = HASH_BEGIN};
+    size_t i, n;
     yyjson_val *v;
 
     yyjson_arr_foreach(groups, i, n, v)
@@ -232,11 +272,9 @@ static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups
         char behaviour[MEASUREMENT_TEXT_BYTES];
 
         take_text(behaviour, yyjson_obj_get(v, "behaviour"));
-        if (len < MEASUREMENT_TEXT_BYTES)
-            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.10g",
-                                    i > 0 ? ", " : "", behaviour,
-                                    yyjson_get_num(yyjson_obj_get(v, "users")));
+        describe(&d, "%s%s %.10g", i > 0 ? ", " : "", behaviour, number(v, "users"));
     }
+    end_description(&d);
 }
 
 // A stage or a group as a pattern of its own, "…/stage=2-spike": what it carried and how fast. What
