@@ -27,7 +27,7 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     val_t *c = yyjson_mut_obj_add_obj(d, run, "config");
     val_t *pin;
 
-    yyjson_mut_obj_add_str(d, c, "url", o->url);
+    result_json_add_text(d, c, "url", o->url);
     yyjson_mut_obj_add_str(d, c, "mode", options_mode_name(o->mode));
     yyjson_mut_obj_add_uint(d, c, "connections", o->connections);
     yyjson_mut_obj_add_uint(d, c, "in_flight",
@@ -58,14 +58,14 @@ static void add_record(doc_t *d, val_t *run, const struct outcome *out)
         return;
     }
     record = yyjson_mut_obj_add_obj(d, run, "record");
-    yyjson_mut_obj_add_str(d, record, "file", out->options->record_file);
+    result_json_add_text(d, record, "file", out->options->record_file);
     yyjson_mut_obj_add_uint(d, record, "rows", out->recorded);
     yyjson_mut_obj_add_uint(d, record, "not_recorded", out->not_recorded);
 }
 
 static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, char **argv)
 {
-    val_t *run = yyjson_mut_obj_add_obj(d, root, "run"), *args;
+    val_t *run = yyjson_mut_obj_add_obj(d, root, "run");
     char text[64];
     struct tm utc;
 
@@ -79,14 +79,12 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
     result_json_add_real(d, run, "duration_s", (double)out->tally.window_ns / 1e9);
     yyjson_mut_obj_add_bool(d, run, "interrupted", out->interrupted);
     if (out->failure != SHARD_FAILURE_NONE)
-        yyjson_mut_obj_add_str(d, run, "failure", out->failure_text);
+        result_json_add_text(d, run, "failure", out->failure_text);
     else
         yyjson_mut_obj_add_null(d, run, "failure");
     add_record(d, run, out);
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
-    args = yyjson_mut_obj_add_arr(d, run, "argv");
-    for (int i = 0; i < argc; i++)
-        result_json_push_text(d, args, argv[i]);
+    result_json_add_argv(d, run, argc, argv);
     add_config(d, run, out);
 }
 
@@ -156,7 +154,7 @@ static void add_delivery(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, delivery, "accepted", t->accepted);
     yyjson_mut_obj_add_uint(d, delivery, "disconnected", t->disconnected);
     if (t->disconnected > 0)
-        yyjson_mut_obj_add_str(d, delivery, "first_disconnect", out->disconnect_text);
+        result_json_add_text(d, delivery, "first_disconnect", out->disconnect_text);
     else
         yyjson_mut_obj_add_null(d, delivery, "first_disconnect");
 }
