@@ -380,7 +380,9 @@ static void watch(struct run *r)
             end_window(r, measure_ns);
         } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
             close_interval(r, measure_ns);
-            r->next_interval_ns += INTERVAL_NS;
+            // After a pause one interval is long; none of the next is of no time.
+            while (r->next_interval_ns <= now_ns)
+                r->next_interval_ns += INTERVAL_NS;
             check_thresholds(r);
             if (r->out->is_aborted)
                 continue;

@@ -1,5 +1,8 @@
 // What the relay answers about envelopes: each is accounted for once, however often it is named.
+// And whose fault it is when a connection cannot begin.
 #include <criterion/criterion.h>
+#include <errno.h>
+#include <signal.h>
 #include <sodium.h>
 #include <string.h>
 
@@ -98,6 +101,19 @@ static void settle(void)
 {
     population_count(&s);
     ledger_settle(&s.tally.ledger);
+}
+
+Test(client, on_connect_without_ports_on_the_way_back_is_the_generators_limit)
+{
+    alice->is_registered = true;
+    alice->state = CLIENT_CONNECTING;
+    alice->operations = 1;
+    run_clock.stop = false;
+    signal(SIGUSR1, SIG_IGN); // what wakes the coordinator
+    client_on_connect(&s, alice, -EADDRNOTAVAIL);
+    cr_assert_eq(s.failure, SHARD_FAILURE_LIMITED);
+    cr_assert_eq(s.tally.disconnected, 0, "no connection was lost: there was none");
+    cr_assert(run_clock.stop);
 }
 
 Test(client, on_control_counts_refusals)
