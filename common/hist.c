@@ -16,7 +16,7 @@
 
 #define SUPPORTING_SAMPLES 10u
 
-static size_t bucket_of(uint64_t value)
+size_t hist_bucket_of(uint64_t value)
 {
     if (value < SUB_COUNT)
         return value;
@@ -87,7 +87,7 @@ void hist_record_many(struct hist *h, uint64_t value, uint64_t count)
 {
     if (count == 0)
         return;
-    h->counts[bucket_of(value)] += count;
+    h->counts[hist_bucket_of(value)] += count;
     if (h->total == 0 || value < h->min)
         h->min = value;
     if (value > h->max)

@@ -37,6 +37,9 @@ int hist_percentile_supported(const struct hist *h, double p);
 
 double hist_mean(const struct hist *h);
 
+// Which of the counts a value is in.
+size_t hist_bucket_of(uint64_t value);
+
 // The next bucket with samples in it, from *bucket on, which must be 0 at first: its highest value
 // (never above max) and how many they are. False when there is none left.
 bool hist_next(const struct hist *h, size_t *bucket, uint64_t *value, uint64_t *count);

@@ -134,6 +134,10 @@ static void begin_tls(struct shard *s, struct client *c)
     c->state = CLIENT_SECURING;
     c->tls_began_ns = clock_now_ns();
     c->tls = tls_create(s->tls, s->target->host, &s->tls_partials);
+    if (c->tls && c->group->resumes) {
+        tls_resume(c->tls, c->tls_session); // a session is used once
+        c->tls_session = NULL;
+    }
     if (!c->tls || tls_connect(c->tls, &out) < 0)
         client_close(s, c, "TLS cannot begin");
     else
@@ -172,7 +176,8 @@ void client_on_secured(struct shard *s, struct client *c)
     ssize_t len = -ENOMEM;
 
     if (c->tls) {
-        hist_record(&s->tally.tls_handshake, clock_now_ns() - c->tls_began_ns);
+        hist_record(tls_was_resumed(c->tls) ? &s->tally.tls_resume : &s->tally.tls_handshake,
+                    clock_now_ns() - c->tls_began_ns);
         if (s->tls_group[0] == '\0')
             snprintf(s->tls_group, sizeof s->tls_group, "%s", tls_group_name(c->tls));
     }
@@ -206,6 +211,11 @@ int64_t client_on_answer(struct shard *s, struct client *c, const uint8_t *bytes
         return (int64_t)len;
     free(c->upgrade);
     c->upgrade = NULL;
+    // The ticket came ahead of this answer.
+    if (c->tls && c->group->resumes) {
+        assert(!c->tls_session);
+        c->tls_session = tls_take_session(c->tls);
+    }
     c->state = CLIENT_GREETING;
     if (s->options->idle_anonymous) {
         s->opening--;
@@ -591,5 +601,7 @@ void client_free(struct shard *s, struct client *c)
     let_go(s, c);
     for (uint32_t i = 0; i < c->dialog_count; i++)
         dialog_drop_session(&c->dialogs[i]);
+    tls_session_free(c->tls_session);
+    c->tls_session = NULL;
     persona_free(&c->persona);
 }

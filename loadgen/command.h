@@ -15,6 +15,8 @@ int command_run(int argc, char **argv);
 int command_capacity(int argc, char **argv);
 // A page from saved results.
 int command_report(int argc, char **argv);
+// Waits for coordinators and makes their load.
+int command_agent(int argc, char **argv);
 // Two sets of results against each other.
 int command_compare(int argc, char **argv);
 // Results in the formats of other tools.
@@ -26,6 +28,10 @@ bool command_prepare(void);
 // The options' URL and what belongs to it, without looking for the relay. Standard error says what
 // is wrong.
 bool command_check_target(const struct options *o, struct target *t);
+// What a coordinator checks: the same, the relay's process, and the CA, whose text it sends to the
+// agents. Looks for the relay's address, which only agents may be able to find.
+// Owner: *ca is for free(), NULL without one. Standard error says what is wrong.
+enum exit_code command_open_agents(const struct options *o, struct target *t, char **ca);
 // The options' relay: checked, resolved, with certificates to verify it (NULL: ws); pins the thread
 // and raises the limit of descriptors. Standard error says what is wrong.
 // Owner: `tls` is the caller's, for tls_context_destroy, whatever is returned.

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent_processes.h"
 #include "command.h"
+#include "coordinator.h"
 #include "options.h"
 #include "outputs.h"
 #include "page.h"
@@ -69,14 +71,31 @@ static FILE *table_stream(const struct outcome *out)
     return !out->has_begun || count_stdout(out->options) > 0 ? stderr : stdout;
 }
 
+// Where the outcome is told.
+static enum exit_code tell(struct outcome *out, struct web *web, int argc, char **argv)
+{
+    const struct options *o = out->options;
+    enum exit_code code = out->exit_code;
+    char *line = NULL;
+
+    if (web || o->report.html_file)
+        line = report_format_line(out, argc, argv);
+    web_finish(web, line);
+    if (!out->has_begun || !o->quiet)
+        summary_print(out, table_stream(out));
+    if (!write_files(out, line, argc, argv))
+        code = EXIT_CODE_INTERNAL;
+    free(line);
+    run_free(out);
+    return code;
+}
+
 static enum exit_code load(const struct options *o, const struct target *t, struct tls_context *tls,
                            int argc, char **argv)
 {
     struct ceiling ceiling = {0};
     struct web *web = NULL;
     struct outcome out;
-    enum exit_code code;
-    char *line = NULL;
 
     if (o->ceiling_ns > 0)
         ceiling_measure(&ceiling, o);
@@ -92,16 +111,56 @@ static enum exit_code load(const struct options *o, const struct target *t, stru
         return EXIT_CODE_INTERNAL;
     }
     run_set_ceiling(&out, &ceiling);
-    code = out.exit_code;
-    if (web || o->report.html_file)
-        line = report_format_line(&out, argc, argv);
-    web_finish(web, line);
-    if (!out.has_begun || !o->quiet)
-        summary_print(&out, table_stream(&out));
-    if (!write_files(&out, line, argc, argv))
+    return tell(&out, web, argc, argv);
+}
+
+static enum exit_code coordinate(const struct options *o, const struct target *t,
+                                 const struct coordinator_config *config, int argc, char **argv)
+{
+    struct web *web = NULL;
+    struct outcome out;
+
+    if (!start_web(&web, o, argc, argv))
+        return EXIT_CODE_BAD_OPTIONS;
+    if (coordinator_run(&out, o, t, config, web) < 0) {
+        fputs("sealpost-load: out of memory\n", stderr);
+        web_finish(web, NULL);
+        return EXIT_CODE_INTERNAL;
+    }
+    return tell(&out, web, argc, argv);
+}
+
+// The run goes over agents: named ones, or processes of our own.
+static enum exit_code load_with_agents(const struct options *o, int argc, char **argv)
+{
+    char token[AGENT_LIST_TOKEN_MAX_BYTES] = "", reason[AGENT_LIST_REASON_BYTES], *ca;
+    struct coordinator_config config = {.token = token,
+                                        .argv = o->argv ? o->argv : argv,
+                                        .argc = (uint32_t)(o->argv ? o->argc : argc)};
+    struct agent_processes processes;
+    struct target target;
+    enum exit_code code;
+    int err = 0;
+
+    if (o->token_file && agent_list_read_token(o->token_file, token, reason) < 0) {
+        fprintf(stderr, "sealpost-load: %s\n", reason);
+        return EXIT_CODE_BAD_OPTIONS;
+    }
+    code = command_open_agents(o, &target, &ca);
+    if (code == EXIT_CODE_PASS && o->processes > 0) {
+        err = agent_processes_start(&processes, o->processes);
+        config.processes = &processes;
+    }
+    if (err < 0) {
+        fprintf(stderr, "sealpost-load: a process cannot be started: %s\n", strerror(-err));
         code = EXIT_CODE_INTERNAL;
-    free(line);
-    run_free(&out);
+    }
+    config.ca = ca ? ca : "";
+    if (code == EXIT_CODE_PASS)
+        code = coordinate(o, &target, &config, argc, argv);
+    if (config.processes && err == 0)
+        agent_processes_end(&processes);
+    free(ca);
     return code;
 }
 
@@ -117,6 +176,8 @@ static enum exit_code run(const struct options *o, int argc, char **argv)
         preview_print(o, stdout);
         return EXIT_CODE_PASS;
     }
+    if (options_agent_count(o) > 0)
+        return load_with_agents(o, argc, argv);
     code = command_open_target(o, &target, &tls);
     if (code == EXIT_CODE_PASS)
         code = load(o, &target, tls, argc, argv);

@@ -2,12 +2,15 @@
 // relay's address, its certificates, processors, descriptors. Thread: the process's main one.
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 
 #include "command.h"
 #include "cpu.h"
 #include "procstat.h"
+
+#define CA_MAX_BYTES MIB
 
 // Sockets go from the descriptor table into a ring's at once; the table of each ring is bounded by
 // the same limit.
@@ -51,6 +54,15 @@ bool command_check_target(const struct options *o, struct target *t)
     }
     if (!t->tls && (o->ca_file || o->insecure)) {
         fputs("sealpost-load: --ca and --insecure belong to wss\n", stderr);
+        return false;
+    }
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        if (t->tls || !o->groups[i].resumes)
+            continue;
+        fprintf(stderr,
+                "sealpost-load: --group %s: resume=yes is about TLS sessions, and %s has no TLS; "
+                "give a wss address, or leave it out\n",
+                group_behaviour_name(o->groups[i].behaviour), o->url);
         return false;
     }
     if (strcmp(t->path, "/v1") != 0 && !o->idle_anonymous) {
@@ -98,6 +110,48 @@ static bool check_options(const struct options *o, struct target *t)
     else if (err < 0)
         fprintf(stderr, "sealpost-load: the descriptor limit: %s\n", strerror(-err));
     return err == 0;
+}
+
+// The CA's text; NULL when it cannot be read.
+static char *read_ca(const char *file)
+{
+    FILE *f = fopen(file, "re");
+    char *text = f ? calloc(1, CA_MAX_BYTES + 1) : NULL;
+    size_t len = text ? fread(text, 1, CA_MAX_BYTES + 1, f) : 0;
+
+    if (!f || !text || len == 0 || len > CA_MAX_BYTES) {
+        fprintf(stderr, "sealpost-load: %s of --ca: %s\n", file,
+                !f                   ? strerror(errno)
+                : len > CA_MAX_BYTES ? "it is larger than 1 MiB"
+                                     : "it is empty");
+        free(text);
+        text = NULL;
+    }
+    if (f)
+        fclose(f);
+    return text;
+}
+
+enum exit_code command_open_agents(const struct options *o, struct target *t, char **ca)
+{
+    char where[TARGET_REASON_BYTES], reason[TLS_REASON_BYTES];
+    struct tls_context *tls;
+
+    *ca = NULL;
+    if (!command_check_target(o, t) || !check_server(o))
+        return EXIT_CODE_BAD_OPTIONS;
+    if (!command_prepare())
+        return EXIT_CODE_INTERNAL;
+    if (target_resolve(t, where) < 0)
+        t->loopback = false;
+    if (!o->ca_file)
+        return EXIT_CODE_PASS;
+    tls = tls_context_create_client(o->ca_file, reason);
+    if (!tls)
+        fprintf(stderr, "sealpost-load: %s\n", reason);
+    tls_context_destroy(tls);
+    *ca = tls ? read_ca(o->ca_file) : NULL;
+    return *ca ? EXIT_CODE_PASS : EXIT_CODE_BAD_OPTIONS;
 }
 
 enum exit_code command_open_target(const struct options *o, struct target *t,

@@ -17,7 +17,7 @@
 // A suggestion is looked for among so many smaller numbers of users.
 #define NEARBY_MAX (2u * (GROUP_RECIPIENTS_MAX + 1u))
 
-enum key_kind { KEY_COUNT, KEY_TIME };
+enum key_kind { KEY_COUNT, KEY_TIME, KEY_CHOICE };
 
 struct key {
     const char *name;
@@ -28,6 +28,7 @@ struct key {
 };
 
 #define OF(behaviour) (1u << (behaviour))
+#define RETURNING (OF(GROUP_CHURN) | OF(GROUP_STORM) | OF(GROUP_OFFLINE))
 #define AT(field) offsetof(struct group, field)
 
 static const struct key keys[] = {
@@ -39,6 +40,7 @@ static const struct key keys[] = {
     {"read", KEY_COUNT, AT(read_bytes_per_s), 1000, 1000000000, OF(GROUP_SLOW_READER)},
     {"messages", KEY_COUNT, AT(messages), 1, GROUP_MESSAGES_MAX, OF(GROUP_OFFLINE)},
     {"prekeys", KEY_COUNT, AT(prekeys), 1, 100, OF(GROUP_PREKEY_DRAIN)},
+    {"resume", KEY_CHOICE, AT(resumes), 0, 1, RETURNING},
 };
 
 static const char *const behaviour_names[] = {
@@ -126,6 +128,30 @@ static int parse_time(struct group *g, const struct key *key, const char *text, 
     return 0;
 }
 
+static int parse_choice(struct group *g, const struct key *key, const char *text, char *reason)
+{
+    bool is_yes = strcmp(text, "yes") == 0;
+
+    if (!is_yes && strcmp(text, "no") != 0)
+        return refuse(reason, "--group %s: %s takes yes or no, not '%s'",
+                      behaviour_names[g->behaviour], key->name, text);
+    memcpy((char *)g + key->offset, &is_yes, sizeof is_yes);
+    return 0;
+}
+
+static int parse_value(struct group *g, const struct key *key, const char *text, char *reason)
+{
+    switch (key->kind) {
+    case KEY_TIME:
+        return parse_time(g, key, text, reason);
+    case KEY_CHOICE:
+        return parse_choice(g, key, text, reason);
+    case KEY_COUNT:
+        break;
+    }
+    return parse_count(g, key, text, reason);
+}
+
 // The keys a behaviour takes, for people.
 static void list_keys(char *out, size_t cap, enum group_behaviour behaviour)
 {
@@ -155,8 +181,7 @@ static int parse_pair(struct group *g, char *word, uint32_t *seen, char *reason)
             return refuse(reason, "--group %s: %s is given twice", behaviour_names[g->behaviour],
                           word);
         *seen |= 1u << i;
-        return keys[i].kind == KEY_TIME ? parse_time(g, &keys[i], value, reason)
-                                        : parse_count(g, &keys[i], value, reason);
+        return parse_value(g, &keys[i], value, reason);
     }
     list_keys(known, sizeof known, g->behaviour);
     return refuse(reason, "--group %s does not take '%s'; its keys: %s",

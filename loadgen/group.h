@@ -40,6 +40,7 @@ struct group {
     uint32_t read_bytes_per_s; // slow-reader
     uint32_t messages;         // offline, closed loop: envelopes in each absence; 0: not given
     uint32_t prekeys;          // prekey-drain: one-time prekeys of each responder; 0: not given
+    bool resumes;              // who comes back goes on with the TLS session there was
     uint32_t users;            // group_split fills it in
 };
 

@@ -84,17 +84,9 @@ enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *
 
 void ledger_add(struct ledger_counts *into, const struct ledger_counts *from)
 {
-    into->expected += from->expected;
-    into->received += from->received;
-    into->lost += from->lost;
-    into->duplicate += from->duplicate;
-    into->reordered += from->reordered;
-    into->gaps += from->gaps;
-    into->late += from->late;
-    into->misrouted += from->misrouted;
-    into->auth_fail += from->auth_fail;
-    into->foreign += from->foreign;
-    into->refused += from->refused;
+#define X(name) into->name += from->name;
+    LEDGER_COUNTS(X)
+#undef X
 }
 
 void ledger_settle(struct ledger_counts *counts)

@@ -36,18 +36,23 @@ struct ledger_record {
 };
 
 // Totals over many flows.
+#define LEDGER_COUNTS(X)                                                                           \
+    X(expected)  /* envelopes sent */                                                              \
+    X(received)  /* distinct ones opened */                                                        \
+    X(lost)      /* filled by ledger_settle */                                                     \
+    X(duplicate) /* seen before */                                                                 \
+    X(reordered) /* came after a later one */                                                      \
+    X(gaps)      /* times the sequence jumped ahead */                                             \
+    X(late)      /* measured, opened after the window's end: no fault */                           \
+    X(misrouted) /* for somebody else */                                                           \
+    X(auth_fail) /* did not open */                                                                \
+    X(foreign)   /* opened, but not of this run */                                                 \
+    X(refused)   /* answered by the relay with an error */
+
 struct ledger_counts {
-    uint64_t expected;  // envelopes sent
-    uint64_t received;  // distinct ones opened
-    uint64_t lost;      // filled by ledger_settle
-    uint64_t duplicate; // seen before
-    uint64_t reordered; // came after a later one
-    uint64_t gaps;      // times the sequence jumped ahead
-    uint64_t late;      // measured, opened after the window's end: no fault
-    uint64_t misrouted; // for somebody else
-    uint64_t auth_fail; // did not open
-    uint64_t foreign;   // opened, but not of this run
-    uint64_t refused;   // answered by the relay with an error
+#define X(name) uint64_t name;
+    LEDGER_COUNTS(X)
+#undef X
 };
 
 // The receiving end of one direction.

@@ -12,8 +12,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", command_run},         {"capacity", command_capacity}, {"report", command_report},
-    {"compare", command_compare}, {"export", command_export},
+    {"run", command_run},     {"capacity", command_capacity}, {"report", command_report},
+    {"agent", command_agent}, {"compare", command_compare},   {"export", command_export},
 };
 
 bool command_prepare(void)

@@ -16,6 +16,7 @@ enum {
     OPTION_KEYS_PROCESS = 384,
     OPTION_KEYS_OUTPUTS = 448,
     OPTION_KEYS_SCENARIO = 512,
+    OPTION_KEYS_AGENTS = 576,
 };
 
 // What is known while the options are read; `input` of every argp parser.

@@ -12,6 +12,7 @@
 #include "ceiling.h"
 #include "exit_code.h"
 #include "option_value.h"
+#include "options_agents.h"
 #include "options_crypto.h"
 #include "options_load.h"
 #include "options_process.h"
@@ -47,6 +48,8 @@ static const char doc[] =
     "  slow-reader   pairs; the recipient reads read=100000 bytes a second\n"
     "  offline       pairs; messages=100 (closed loop) wait for a recipient away for offline=1s\n"
     "  idle          connected, silent\n"
+    "  churn, storm and offline take resume=yes, with wss: who comes back resumes the TLS session "
+    "there was (default no: a full handshake)\n"
     "\n"
     "Examples:\n"
     "  sealpost-load ws://127.0.0.1:8080\n"
@@ -78,6 +81,7 @@ static const struct argp_child children[] = {
     {&options_load_argp, 0, "Load:", 1},
     {&options_crypto_argp, 0, "Cryptography and TLS:", 2},
     {&options_process_argp, 0, "", 3},
+    {&options_agents_argp, 0, "Several processes or machines:", 3},
     {&options_threshold_argp, 0, "Objectives:", 4},
     {&outputs_argp, 0, "", 5},
     {&report_options_argp, 0, "", 6},
@@ -240,6 +244,9 @@ static int check(struct option_parse *p)
         return err;
     for (uint32_t i = 0; i < o->group_count; i++)
         units += group_units(&o->groups[i]);
+    err = options_agents_check(p);
+    if (err)
+        return err;
     if (o->duration_ns == 0)
         return option_refuse(p, "--duration must be longer than nothing");
     if (o->threads > units)
@@ -322,17 +329,13 @@ static int parse_scenario(struct option_parse *p, const struct argp *argp,
     err = parse_argv(p, argp, merged.argc, merged.argv);
     if (err < 0 && p->next >= 2 && (uint32_t)p->next <= merged.count + 1)
         add_place(p->reason, p->o->scenario->source, merged.settings[p->next - 2]->line);
-    free(merged.argv);
+    p->o->argv = merged.argv;
+    p->o->argc = merged.argc;
     return err;
 }
 
-int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
-{
-    return options_parse_with(o, NULL, argc, argv, reason);
-}
-
-int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
-                       char reason[OPTIONS_REASON_BYTES])
+static int parse(struct options *o, const struct options_own *own, bool reads_scenario, int argc,
+                 char **argv, char reason[OPTIONS_REASON_BYTES])
 {
     struct argp_child all[COUNT_OF(children)];
     const struct argp argp = {
@@ -353,13 +356,29 @@ int options_parse_with(struct options *o, const struct options_own *own, int arg
     reason[0] = '\0';
     option_names_collect(&names, &argp);
     options_scenario_scan(&given, &names, argc, argv);
-    err = given.scenario ? parse_scenario(&p, &argp, &names, &given, argc, argv)
-                         : parse_argv(&p, &argp, argc, argv);
+    err = given.scenario && reads_scenario ? parse_scenario(&p, &argp, &names, &given, argc, argv)
+                                           : parse_argv(&p, &argp, argc, argv);
     if (err == 0)
         err = -check(&p);
     if (err < 0)
         options_free(o);
     return err;
+}
+
+int options_parse(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+{
+    return options_parse_with(o, NULL, argc, argv, reason);
+}
+
+int options_parse_with(struct options *o, const struct options_own *own, int argc, char **argv,
+                       char reason[OPTIONS_REASON_BYTES])
+{
+    return parse(o, own, true, argc, argv, reason);
+}
+
+int options_parse_again(struct options *o, int argc, char **argv, char reason[OPTIONS_REASON_BYTES])
+{
+    return parse(o, NULL, false, argc, argv, reason);
 }
 
 void options_collect_names(struct option_names *names)
@@ -373,4 +392,6 @@ void options_free(struct options *o)
 {
     scenario_destroy(o->scenario);
     o->scenario = NULL;
+    free(o->argv);
+    o->argv = NULL;
 }

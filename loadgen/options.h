@@ -6,6 +6,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "agent_list.h"
 #include "cpu.h"
 #include "group.h"
 #include "payload.h"
@@ -57,7 +58,7 @@ struct options {
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
     uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
-    uint32_t threads;
+    uint32_t threads;    // of all agents together
     unsigned pin[CPU_LIST_MAX];
     uint32_t pin_count; // 0: not pinned
     bool source_addresses_auto;
@@ -74,6 +75,11 @@ struct options {
     uint64_t progress_ns; // 0: nothing is shown while it runs
     struct threshold_list thresholds;
     struct report_options report;
+    struct agent_list agents; // count 0: none
+    uint32_t processes;       // agents of our own; 0: none
+    const char *token_file;   // of the agents; NULL: none
+    char **argv; // with a scenario: its settings, then the command line; of options_free
+    int argc;
 };
 
 // Parse and check. Strings of `o` point into argv and the scenario: options_free when `o` is no
@@ -82,6 +88,10 @@ struct options {
 NODISCARD int options_parse(struct options *o, int argc, char **argv,
                             char reason[OPTIONS_REASON_BYTES]);
 void options_free(struct options *o);
+// What a coordinator parsed, again at an agent: a scenario's settings are among them, its file is
+// not read.
+NODISCARD int options_parse_again(struct options *o, int argc, char **argv,
+                                  char reason[OPTIONS_REASON_BYTES]);
 // Every option of a run: the keys of a scenario file.
 struct option_names;
 void options_collect_names(struct option_names *names);
@@ -107,6 +117,12 @@ const char *options_arrival_name(enum plan_arrival arrival);
 const char *options_suite_name(enum sp_suite suite);
 const char *options_auth_name(bool is_hybrid);
 const char *options_session_name(enum sp_session_mode mode);
+
+// Over how many agents the run goes; 0: this process makes it alone.
+static inline uint32_t options_agent_count(const struct options *o)
+{
+    return o->agents.count > 0 ? o->agents.count : o->processes;
+}
 
 // Keys of the run need post-quantum algorithms: messages with keys in them are larger.
 static inline bool options_are_post_quantum(const struct options *o)

@@ -2,6 +2,7 @@
 // samples live counters each second, and puts the outcome together. Never touches a socket.
 #include "run.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,18 +13,22 @@
 #include "cpu.h"
 #include "display.h"
 #include "engine.h"
-#include "outcome_metrics.h"
+#include "judgement.h"
 #include "procstat.h"
 #include "sealcrypto.h"
 
 #define START_DELAY_NS (10 * NS_PER_MS)
 #define INTERVAL_NS NS_PER_S
+// A director is asked so often.
+#define DIRECTOR_NS (20 * NS_PER_MS)
 
 struct run {
     struct outcome *out;
     const struct options *options;
+    const struct run_part *part;
     struct shard *shards;
     uint32_t shard_count;     // started
+    uint32_t user_count;      // theirs
     struct schedule schedule; // open loop
     struct source_list sources;
     struct shard_clock clock;
@@ -54,8 +59,11 @@ static void await(struct run *r, uint64_t deadline_ns)
     uint64_t wait_ns = deadline_ns > now_ns ? deadline_ns - now_ns : 0;
     struct timespec wait = {.tv_sec = (time_t)(wait_ns / NS_PER_S),
                             .tv_nsec = (long)(wait_ns % NS_PER_S)};
-    int signal = sigtimedwait(&r->signals, NULL, &wait);
+    int signal;
 
+    if (r->part->director && wait_ns > DIRECTOR_NS)
+        wait = (struct timespec){.tv_nsec = DIRECTOR_NS};
+    signal = sigtimedwait(&r->signals, NULL, &wait);
     if (signal == SIGINT || signal == SIGTERM)
         r->out->interrupted = true;
 }
@@ -119,17 +127,19 @@ static void find_sources(struct source_list *sources, const struct options *o,
     else if (t->loopback && t->address.ss_family == AF_INET)
         source_list_init_loopback(sources,
                                   o->source_addresses_auto
-                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_EACH + 1
+                                      ? (o->connections - 1) / SOURCE_LIST_CONNECTIONS_QUICK + 1
                                       : o->source_addresses);
 }
 
 static int start_threads(struct run *r, const struct target *t, struct tls_context *tls)
 {
     const struct options *o = r->options;
-    uint32_t first = 0;
+    uint32_t first = 0, users[GROUPS_MAX];
     int err = 0;
 
-    for (uint32_t i = 0; i < o->threads && err == 0; i++) {
+    for (uint32_t i = 0; i < r->part->first_thread; i++)
+        first += group_deal(o->groups, o->group_count, i, o->threads, users);
+    for (uint32_t i = 0; i < r->part->thread_count && err == 0; i++) {
         struct shard *s = &r->shards[i];
 
         s->options = o;
@@ -138,12 +148,14 @@ static int start_threads(struct run *r, const struct target *t, struct tls_conte
         s->schedule = &r->schedule;
         s->clock = &r->clock;
         s->coordinator = pthread_self();
-        s->index = i;
+        s->index = r->part->first_thread + i;
         s->first_number = first;
-        s->client_count = group_deal(o->groups, o->group_count, i, o->threads, s->group_users);
+        s->client_count =
+            group_deal(o->groups, o->group_count, s->index, o->threads, s->group_users);
         s->source_addresses = &r->sources;
         s->run_id = r->out->run_id;
         first += s->client_count;
+        r->user_count += s->client_count;
         err = tally_init(&s->tally);
         if (err == 0)
             err = tally_add_stages(&s->tally, o->stages.count);
@@ -222,10 +234,27 @@ static void fill_live(struct run *r, enum shard_phase phase, struct live *l)
     judge_live(l);
 }
 
+// Tell the director, and do what it orders.
+static void consult(struct run *r, enum shard_phase phase)
+{
+    const struct run_director *d = r->part->director;
+    struct live live;
+
+    if (!d)
+        return;
+    if (clock_now_ns() >= d->next_ns(d->ctx)) {
+        fill_live(r, phase, &live);
+        d->tell(d->ctx, &live);
+    }
+    if (d->ask(d->ctx) == RUN_ORDER_STOP)
+        r->out->interrupted = true;
+}
+
 static void show(struct run *r, enum shard_phase phase)
 {
     struct live live;
 
+    consult(r, phase);
     if (clock_now_ns() < display_next_ns(&r->display))
         return;
     fill_live(r, phase, &live);
@@ -243,14 +272,13 @@ static bool await_setup(struct run *r)
         r->out->setup_ns = now.at_ns - began_ns;
         if (atomic_load(&r->clock.stop) || r->out->interrupted)
             break;
-        if (now.settled == r->options->connections)
+        if (now.settled == r->user_count)
             return true;
         if (now.at_ns >= deadline_ns) {
             r->out->failure = now.settled == 0 ? SHARD_FAILURE_UNREACHABLE : SHARD_FAILURE_PROTOCOL;
             snprintf(r->out->failure_text, sizeof r->out->failure_text,
                      "only %u of %u users were ready after %.0f s (--setup-timeout); %u connected",
-                     now.settled, r->options->connections, (double)r->out->setup_ns / 1e9,
-                     now.connected);
+                     now.settled, r->user_count, (double)r->out->setup_ns / 1e9, now.connected);
             break;
         }
         show(r, SHARD_SETUP);
@@ -260,10 +288,37 @@ static bool await_setup(struct run *r)
     return false;
 }
 
-static void set_clock(struct run *r)
+// All users are ready: wait for the others' and the word to start. False when it does not come.
+static bool await_start(struct run *r, uint64_t *start_ns)
+{
+    const struct run_director *d = r->part->director;
+    uint64_t deadline_ns = clock_now_ns() + r->options->setup_timeout_ns + RUN_START_GRACE_NS;
+
+    *start_ns = clock_now_ns() + START_DELAY_NS;
+    if (!d)
+        return true;
+    d->settled(d->ctx);
+    while (!r->out->interrupted && !atomic_load(&r->clock.stop)) {
+        if (d->ask(d->ctx) == RUN_ORDER_START) {
+            *start_ns = d->start_ns(d->ctx);
+            return true;
+        }
+        if (clock_now_ns() >= deadline_ns) {
+            r->out->failure = SHARD_FAILURE_INTERNAL;
+            snprintf(r->out->failure_text, sizeof r->out->failure_text,
+                     "the coordinator did not say when to start");
+            break;
+        }
+        show(r, SHARD_WAITING);
+        await(r, deadline_ns);
+    }
+    atomic_store(&r->clock.stop, true);
+    return false;
+}
+
+static void set_clock(struct run *r, uint64_t start_ns)
 {
     const struct options *o = r->options;
-    uint64_t start_ns = clock_now_ns() + START_DELAY_NS;
     uint64_t measure_ns = start_ns + o->warmup_ns, end_ns = measure_ns + o->duration_ns;
 
     atomic_store(&r->clock.measure_ns, measure_ns);
@@ -458,93 +513,6 @@ static void collect(struct run *r)
     out->server_cpu_ns = r->shards[0].server_cpu_ns[1] - r->shards[0].server_cpu_ns[0];
 }
 
-// Of the run; of its slowest group when all of it is in groups (users who are offline).
-static uint64_t response_p99_ns(const struct tally *t)
-{
-    uint64_t longest_ns = hist_percentile(&t->response, 99);
-
-    for (uint32_t i = 0; i < t->group_count && t->response.total == 0; i++) {
-        uint64_t p99_ns = hist_percentile(&t->groups[i].response, 99);
-
-        longest_ns = p99_ns > longest_ns ? p99_ns : longest_ns;
-    }
-    return longest_ns;
-}
-
-// Objectives on the exact figures. True if all are met.
-static bool judge_thresholds(struct outcome *out)
-{
-    const struct threshold_list *list = &out->options->thresholds;
-    struct threshold_metrics m;
-    bool ok;
-
-    outcome_metrics_collect(out, &m);
-    ok = threshold_list_judge(list, &m, out->thresholds);
-    for (uint32_t i = 0; i < list->count && !out->has_begun; i++) {
-        out->thresholds[i] = (struct threshold_result){.ok = false};
-        snprintf(out->thresholds[i].reason, THRESHOLD_REASON_BYTES, "the run did not begin");
-        ok = false;
-    }
-    if (out->is_aborted) {
-        const struct threshold *t = &list->items[out->aborted_by];
-        struct threshold_result *missed = &out->thresholds[out->aborted_by];
-
-        missed->ok = ok = false;
-        snprintf(missed->reason, THRESHOLD_REASON_BYTES,
-                 "it ended the run after %.1f s: %s %s %.6g%s", (double)out->aborted_after_ns / 1e9,
-                 threshold_metric_name(t->metric),
-                 t->comparison == THRESHOLD_ABOVE || t->comparison == THRESHOLD_AT_LEAST
-                     ? "was at most"
-                     : "was at least",
-                 threshold_is_latency(t) ? out->aborted_at_value / 1e6 : out->aborted_at_value,
-                 threshold_is_latency(t) ? " ms" : "");
-    }
-    return ok;
-}
-
-static void judge(struct outcome *out)
-{
-    struct tally *t = &out->tally;
-    struct verdict_input in = {
-        .open_loop = out->options->rate_per_s > 0,
-        .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
-        .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
-        .response_p99_ns = response_p99_ns(t),
-        .scheduled = t->scheduled,
-        .sent = t->sent,
-        .stalls = t->stalls,
-        .stalled_ns = t->stalled_ns,
-        .window_ns = t->window_ns,
-        .steal_pct = out->steal_pct,
-        .ceiling_per_s = out->ceiling.per_s,
-        .ceiling_busy_pct = out->ceiling.busy_pct,
-        .throttled_ns = out->throttled_ns,
-        .share = out->share,
-        .backlog = &out->backlog,
-    };
-    struct exit_causes causes = {
-        .internal =
-            out->failure == SHARD_FAILURE_INTERNAL || out->failure == SHARD_FAILURE_PROTOCOL,
-        .interrupted = out->interrupted,
-        .unreachable = out->failure == SHARD_FAILURE_UNREACHABLE,
-        .integrity = ledger_has_faults(&t->ledger) || t->disconnected > 0,
-    };
-
-    if (t->window_ns > 0)
-        in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
-    if (t->window_ns > 0)
-        in.achieved_per_s = (double)t->delivered * 1e9 / (double)t->window_ns;
-    for (uint32_t i = 0; i < out->options->threads; i++) {
-        in.busy_pct += out->busy_pct[i];
-        if (out->busy_pct[i] > in.busiest_pct)
-            in.busiest_pct = out->busy_pct[i];
-    }
-    verdict_judge(&out->verdict, &in);
-    causes.limited = out->verdict.level == VERDICT_LIMITED;
-    causes.threshold = !judge_thresholds(out);
-    out->exit_code = exit_code_of(&causes);
-}
-
 static void init_schedule(struct schedule *schedule, const struct options *o)
 {
     struct stage_list one;
@@ -553,6 +521,25 @@ static void init_schedule(struct schedule *schedule, const struct options *o)
         return;
     stage_list_init_hold(&one, o->rate_per_s, o->duration_ns);
     schedule_init(schedule, o->stages.count > 0 ? &o->stages : &one, o->warmup_ns);
+}
+
+int run_init_outcome(struct outcome *out, const struct options *o, const struct target *t)
+{
+    int err;
+
+    *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
+    err = tally_init(&out->tally);
+    if (err == 0)
+        err = tally_add_stages(&out->tally, o->stages.count);
+    if (err == 0)
+        err = tally_add_groups(&out->tally, o->group_count);
+    if (err == 0)
+        err = series_init(&out->series);
+    if (err == 0 && sp_random((uint8_t *)&out->run_id, sizeof out->run_id) < 0)
+        err = -ENOMEM;
+    if (err < 0)
+        run_free(out);
+    return err;
 }
 
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
@@ -564,24 +551,25 @@ int run_load(struct outcome *out, const struct options *o, const struct target *
 int run_load_with_web(struct outcome *out, const struct options *o, const struct target *t,
                       struct tls_context *tls, struct web *web)
 {
-    struct run r = {.out = out, .options = o};
-    int err;
+    const struct run_part all = {.thread_count = o->threads};
 
-    *out = (struct outcome){.options = o, .target = t, .started = time(NULL)};
-    err = tally_init(&out->tally);
-    if (err == 0)
-        err = tally_add_stages(&out->tally, o->stages.count);
-    if (err == 0)
-        err = tally_add_groups(&out->tally, o->group_count);
-    if (err == 0)
-        err = series_init(&out->series);
-    if (err < 0) {
-        run_free(out);
+    return run_load_part(out, o, &all, t, tls, web);
+}
+
+int run_load_part(struct outcome *out, const struct options *o, const struct run_part *part,
+                  const struct target *t, struct tls_context *tls, struct web *web)
+{
+    struct run r = {.out = out, .options = o, .part = part};
+    uint64_t start_ns;
+    int err = run_init_outcome(out, o, t);
+
+    assert(part->first_thread + part->thread_count <= o->threads);
+    if (err < 0)
         return err;
-    }
-    r.shards = calloc(o->threads, sizeof *r.shards);
-    if (!r.shards || sp_random((uint8_t *)&out->run_id, sizeof out->run_id) < 0) {
-        free(r.shards);
+    if (part->run_id != 0)
+        out->run_id = part->run_id;
+    r.shards = calloc(part->thread_count, sizeof *r.shards);
+    if (!r.shards) {
         run_free(out);
         return -ENOMEM;
     }
@@ -596,15 +584,15 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
         snprintf(out->failure_text, sizeof out->failure_text, "a thread cannot be started: %s",
                  strerror(-err));
         atomic_store(&r.clock.stop, true);
-    } else if (await_setup(&r)) {
+    } else if (await_setup(&r) && await_start(&r, &start_ns)) {
         out->has_begun = true;
-        set_clock(&r);
+        set_clock(&r, start_ns);
         watch(&r);
     }
     collect(&r);
     write_record(&r);
     display_finish(&r.display);
-    judge(out);
+    judgement_make(out);
     free(r.shards);
     return 0;
 }
@@ -612,11 +600,13 @@ int run_load_with_web(struct outcome *out, const struct options *o, const struct
 void run_set_ceiling(struct outcome *out, const struct ceiling *c)
 {
     out->ceiling = *c;
-    judge(out);
+    judgement_make(out);
 }
 
 void run_free(struct outcome *out)
 {
     tally_free(&out->tally);
     series_free(&out->series);
+    free(out->agents);
+    out->agents = NULL;
 }

@@ -19,7 +19,32 @@
 #include "tls.h"
 #include "verdict.h"
 
+struct agent_result;
+struct live;
 struct web;
+
+// Beyond the set-up's timeout: how long the word to start may take.
+#define RUN_START_GRACE_NS (30 * NS_PER_S)
+
+enum run_order { RUN_ORDER_NONE, RUN_ORDER_START, RUN_ORDER_STOP };
+
+// Who directs a run from outside of this process, asked between two steps; nothing here blocks.
+struct run_director {
+    void *ctx;
+    uint64_t (*next_ns)(void *ctx);                   // when to be told again
+    void (*tell)(void *ctx, const struct live *live); // how far it is
+    void (*settled)(void *ctx);                       // every user is ready
+    enum run_order (*ask)(void *ctx);                 // what to do now; START stays START
+    uint64_t (*start_ns)(void *ctx);                  // when the load starts, on this clock
+};
+
+// What this process does of a run that goes over several: the threads first_thread … of the
+// options' threads. Users, rates, phases and numbers are those threads'.
+struct run_part {
+    uint32_t first_thread, thread_count;
+    uint64_t run_id;                     // 0: a new one
+    const struct run_director *director; // NULL: it directs itself
+};
 
 struct outcome {
     const struct options *options;
@@ -29,6 +54,7 @@ struct outcome {
     uint64_t setup_ns;
     bool has_begun; // the set-up was over
     bool interrupted;
+    bool has_bad_options; // an agent could not take them
     enum shard_failure failure;
     char failure_text[SHARD_FAILURE_BYTES];
     char disconnect_text[SHARD_FAILURE_BYTES];
@@ -53,7 +79,9 @@ struct outcome {
     uint32_t aborted_by;
     uint64_t aborted_after_ns; // of the window
     double aborted_at_value;
-    struct ceiling ceiling; // zero: not asked for
+    struct ceiling ceiling;      // zero: not asked for
+    struct agent_result *agents; // NULL: this process did it alone
+    uint32_t agent_count;
     struct verdict verdict;
     enum exit_code exit_code;
 };
@@ -68,6 +96,14 @@ void run_set_ceiling(struct outcome *out, const struct ceiling *c);
 // The same with the live page beside it; NULL: none.
 NODISCARD int run_load_with_web(struct outcome *out, const struct options *o,
                                 const struct target *t, struct tls_context *tls, struct web *web);
+// The same for a part of a run; its outcome has the figures of that part, busy_pct of its own
+// threads from 0 on.
+NODISCARD int run_load_part(struct outcome *out, const struct options *o,
+                            const struct run_part *part, const struct target *t,
+                            struct tls_context *tls, struct web *web);
+// An empty outcome with a new run id. Errors: -ENOMEM.
+NODISCARD int run_init_outcome(struct outcome *out, const struct options *o,
+                               const struct target *t);
 void run_free(struct outcome *out);
 
 #endif

@@ -14,6 +14,10 @@
 #define SOURCE_LIST_MAX 256u
 // Of the ports of an address, with some left for those that are still closing.
 #define SOURCE_LIST_CONNECTIONS_EACH 25000u
+// What auto gives each address of loopback. The kernel looks for a free port among every second one
+// first and then one by one: 100,000 connections from four addresses took 122 s, from thirteen 22
+// s.
+#define SOURCE_LIST_CONNECTIONS_QUICK 8000u
 #define SOURCE_LIST_REASON_BYTES 192u
 
 struct source {

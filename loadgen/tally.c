@@ -88,25 +88,11 @@ void tally_merge(struct tally *into, const struct tally *from)
     budget_merge(&into->budget, &from->budget);
     for (unsigned i = 0; i < TALLY_REFUSAL_COUNT; i++)
         into->refused[i] += from->refused[i];
-    into->delivered += from->delivered;
-    into->scheduled += from->scheduled;
-    into->sent += from->sent;
-    into->handshakes += from->handshakes;
-    into->handshakes_without_one_time += from->handshakes_without_one_time;
-    into->handshakes_with_last_resort += from->handshakes_with_last_resort;
-    into->busy_ns += from->busy_ns;
+#define X(name) into->name += from->name;
+    TALLY_COUNTS(X)
+#undef X
     if (from->window_ns > into->window_ns)
         into->window_ns = from->window_ns;
-    into->backlog_full += from->backlog_full;
-    into->stalls += from->stalls;
-    into->stalled_ns += from->stalled_ns;
-    into->handshakes_started += from->handshakes_started;
-    into->handshakes_done += from->handshakes_done;
-    into->handshakes_failed += from->handshakes_failed;
-    into->rate_limited += from->rate_limited;
-    into->accepted += from->accepted;
-    into->disconnected += from->disconnected;
-    into->connected += from->connected;
 }
 
 static const char *const refusal_names[] = {

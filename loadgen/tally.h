@@ -28,11 +28,34 @@
     X(seal_cost)      /* an envelope's share of its batch's sealing */                             \
     X(open_cost)      /* an envelope's share of its batch's opening */                             \
     X(turn)           /* turns of the loop in the window, without the wait before them */          \
-    X(tls_handshake)  /* connected → TLS established */                                          \
+    X(tls_handshake)  /* connected → TLS established, with a full handshake */                   \
+    X(tls_resume)     /* connected → TLS established, with the session of a connection before */ \
     X(handshake)      /* get_bundle sent → confirming message opened; begun in the window, or    \
                          the set-up's when no group makes handshakes */                            \
     X(initiate)       /* a handshake's share of its batch: bundle verified … initial message */  \
     X(respond)        /* the same: initial message … answer, and new prekeys for those used up */
+
+// Sums.
+#define TALLY_COUNTS(X)                                                                            \
+    /* In the measured window: */                                                                  \
+    X(delivered)  /* opened */                                                                     \
+    X(scheduled)  /* intended to be sent */                                                        \
+    X(sent)       /* of those scheduled, whenever it was */                                        \
+    X(handshakes) /* completed with a one-time prekey */                                           \
+    X(handshakes_without_one_time)                                                                 \
+    X(handshakes_with_last_resort) /* of both: no one-time KEM prekey was left */                  \
+    X(busy_ns)                     /* CPU time */                                                  \
+    X(backlog_full)                /* open loop: not sent, 64 wait on its connection already */    \
+    X(stalls) /* loop turns of more than 100 ms without a look at the sockets */                   \
+    X(stalled_ns)                                                                                  \
+    /* In the whole run: */                                                                        \
+    X(handshakes_started)                                                                          \
+    X(handshakes_done)                                                                             \
+    X(handshakes_failed)                                                                           \
+    X(rate_limited) /* get_bundle answers */                                                       \
+    X(accepted)     /* durable envelopes the relay took */                                         \
+    X(disconnected) /* connections that ended before we ended them */                              \
+    X(connected)
 
 #define TALLY_REFUSALS(X)                                                                          \
     X(recipient_absent)                                                                            \
@@ -66,11 +89,22 @@ enum tally_refusal {
     X(handshakes) /* as the totals */                                                              \
     X(handshakes_without_one_time)                                                                 \
     X(handshakes_with_last_resort)                                                                 \
-    X(departures) /* users who left */                                                             \
-    X(returns)    /* users who came back */                                                        \
-    X(retries)    /* connections that failed on the way back and were tried again */               \
-    X(impatient)  /* units that left with envelopes still in flight after a bounded wait */        \
-    X(drained)    /* offline: envelopes that waited and came after a return */
+    X(departures)  /* users who left */                                                            \
+    X(returns)     /* users who came back */                                                       \
+    X(tls_resumed) /* wss: of these, with the TLS session there was … */                         \
+    X(tls_full)    /* … and with a full handshake; both together are the returns */              \
+    X(retries)     /* connections that failed on the way back and were tried again */              \
+    X(impatient)   /* units that left with envelopes still in flight after a bounded wait */       \
+    X(drained)     /* offline: envelopes that waited and came after a return */
+
+#define X(name) +1
+enum {
+    TALLY_HISTOGRAM_COUNT = 0 TALLY_HISTOGRAMS(X),
+    TALLY_COUNT_COUNT = 0 TALLY_COUNTS(X),
+    TALLY_GROUP_HISTOGRAM_COUNT = 0 TALLY_GROUP_HISTOGRAMS(X),
+    TALLY_GROUP_COUNT_COUNT = 0 TALLY_GROUP_COUNTS(X),
+};
+#undef X
 
 struct tally_group {
 #define X(name) struct hist name;
@@ -93,25 +127,21 @@ struct tally {
     struct ledger_counts ledger;
     struct budget budget; // of the envelopes in `response`
     uint64_t refused[TALLY_REFUSAL_COUNT];
-    // In the measured window:
-    uint64_t delivered;  // opened
-    uint64_t scheduled;  // intended to be sent
-    uint64_t sent;       // of those scheduled, whenever it was
-    uint64_t handshakes; // completed with a one-time prekey
-    uint64_t handshakes_without_one_time;
-    uint64_t handshakes_with_last_resort; // of both: no one-time KEM prekey was left
-    uint64_t busy_ns;                     // CPU time
-    uint64_t window_ns;
-    uint64_t backlog_full; // open loop: not sent, 64 wait on its connection already
-    uint64_t stalls;       // loop turns of more than 100 ms without a look at the sockets
-    uint64_t stalled_ns;
-    // In the whole run:
-    uint64_t handshakes_started, handshakes_done, handshakes_failed;
-    uint64_t rate_limited; // get_bundle answers
-    uint64_t accepted;     // durable envelopes the relay took
-    uint64_t disconnected; // connections that ended before we ended them
-    uint64_t connected;
+#define X(name) uint64_t name;
+    TALLY_COUNTS(X)
+#undef X
+    uint64_t window_ns; // the longest
 };
+// Whoever adds a field adds it to one of the lists, from which merge and codec are made.
+_Static_assert(sizeof(struct tally) ==
+                   GROUPS_MAX * sizeof(struct tally_group) +
+                       TALLY_HISTOGRAM_COUNT * sizeof(struct hist) + 3 * sizeof(uint64_t) +
+                       sizeof(struct ledger_counts) + sizeof(struct budget) +
+                       (TALLY_REFUSAL_COUNT + TALLY_COUNT_COUNT + 1) * sizeof(uint64_t),
+               "all of a tally is in a list");
+_Static_assert(sizeof(struct tally_group) == TALLY_GROUP_HISTOGRAM_COUNT * sizeof(struct hist) +
+                                                 (TALLY_GROUP_COUNT_COUNT + 1) * sizeof(uint64_t),
+               "all of a group is in a list");
 
 // Errors: -ENOMEM.
 NODISCARD int tally_init(struct tally *t);

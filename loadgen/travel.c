@@ -212,6 +212,11 @@ void travel_on_ready(struct shard *s, struct client *c, uint64_t now_ns)
 
     c->tries = 0;
     c->tally->returns++;
+    // A session that the relay did not take is no failure: the handshake was a full one.
+    if (c->tls && tls_was_resumed(c->tls))
+        c->tally->tls_resumed++;
+    else if (c->tls)
+        c->tally->tls_full++;
     hist_record(&c->tally->reconnect, now_ns - c->connect_began_ns);
     // When the other one was lost meanwhile there is nobody to talk to.
     if (leader->travel == CLIENT_RETURNING && --leader->missing == 0)

@@ -16,16 +16,31 @@
 #define CEILING_SUSPECT_PCT 80.0
 #define CEILING_LIMITED_PCT 90.0
 
+static void add_list(struct verdict *v, enum verdict_level level, const char *format, va_list args)
+{
+    if (level > v->level)
+        v->level = level;
+    if (v->reason_count < VERDICT_REASONS_MAX)
+        vsnprintf(v->reasons[v->reason_count++], VERDICT_REASON_BYTES, format, args);
+}
+
 PRINTF_LIKE(3, 4)
 static void add(struct verdict *v, enum verdict_level level, const char *format, ...)
 {
     va_list args;
 
     assert(v->reason_count < VERDICT_REASONS_MAX);
-    if (level > v->level)
-        v->level = level;
     va_start(args, format);
-    vsnprintf(v->reasons[v->reason_count++], VERDICT_REASON_BYTES, format, args);
+    add_list(v, level, format, args);
+    va_end(args);
+}
+
+void verdict_add(struct verdict *v, enum verdict_level level, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    add_list(v, level, format, args);
     va_end(args);
 }
 

@@ -29,7 +29,7 @@
 #include "machine.h"
 #include "units.h"
 
-#define VERDICT_REASONS_MAX 12u
+#define VERDICT_REASONS_MAX 32u // of one generator and of several agents
 #define VERDICT_REASON_BYTES 256u
 
 enum verdict_level { VERDICT_OK, VERDICT_SUSPECT, VERDICT_LIMITED };
@@ -57,6 +57,9 @@ struct verdict_input {
 };
 
 void verdict_judge(struct verdict *v, const struct verdict_input *in);
+// One more reason from elsewhere; the level is this one's at least. Full: the reason is left out.
+PRINTF_LIKE(3, 4)
+void verdict_add(struct verdict *v, enum verdict_level level, const char *format, ...);
 const char *verdict_level_name(enum verdict_level level);
 
 #endif

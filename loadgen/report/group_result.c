@@ -31,6 +31,7 @@ static void add_group(yyjson_mut_doc *d, yyjson_mut_val *list, const struct outc
     yyjson_mut_obj_add_uint(d, o, "users", group->users);
     yyjson_mut_obj_add_uint(d, o, "unit_users", group_unit_users(group));
     yyjson_mut_obj_add_uint(d, o, "senders", group_senders(group, group->users));
+    yyjson_mut_obj_add_bool(d, o, "resume", group->resumes);
     // Of --rate and of --in-flight.
     yyjson_mut_obj_add_uint(d, o, "envelopes_per_arrival",
                             group->behaviour == GROUP_FAN_OUT        ? group->recipients
@@ -90,6 +91,9 @@ static void print_group(FILE *to, const struct outcome *out, uint32_t i)
         fprintf(to, "; %" PRIu64 " left, %" PRIu64 " came back", g->departures, g->returns);
     if (g->storms > 0)
         fprintf(to, ", %" PRIu64 " storms", g->storms);
+    if (group->resumes)
+        fprintf(to, ", %" PRIu64 " with the TLS session there was, %" PRIu64 " without",
+                g->tls_resumed, g->tls_full);
     if (g->drained > 0)
         fprintf(to, ", %" PRIu64 " envelopes drained", g->drained);
     print_median(to, "response", group_response(out, i));

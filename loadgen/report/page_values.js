@@ -91,7 +91,7 @@ const PERCENTILES = [["p50", "p50"], ["p90", "p90"], ["p99", "p99"], ["p99_9", "
 const NAMES = {
   response: "Response", uncorrected: "Uncorrected", schedule_lag: "Schedule lag", send_queue: "Send queue",
   seal: "Seal", socket_queue: "Socket queue", server_network: "Server and network", open: "Open",
-  unattributed: "Not attributed", tls_handshake: "TLS handshake", handshake: "Handshake", x3dh: "X3DH",
+  unattributed: "Not attributed", tls_handshake: "TLS handshake", tls_resume: "TLS resumption", handshake: "Handshake", x3dh: "X3DH",
   seal_cost: "Sealing, CPU", open_cost: "Opening, CPU", turn: "Loop turn",
   initiate: "Initiator’s side", respond: "Responder’s side", auth_fail: "Not opened (forged or damaged)",
   gaps: "Gaps", cpu: "Processor", cpu_id: "Its family and model", tls: "TLS", url: "Relay", ok: "Met", slo: "Objective",
@@ -100,6 +100,7 @@ const NAMES = {
   rss_bytes_per_idle_conn: "Memory of an idle connection",
   rss_before_bytes: "Memory before the run", rss_bytes: "Memory at the window’s end", rss_bytes_per_conn: "Memory for each connection",
   stalls: "Stalls of over 100 ms", stalled_ms: "Stalled in all", steal_pct: "Taken by the hypervisor", coordinator_busy_pct: "Spent on watching",
+  resume: "Resumes TLS", tls_resumed: "TLS resumed", tls_full: "TLS, full handshakes",
   from_per_s: "From", to_per_s: "To", at_s: "At", length_s: "Length", without_one_time: "Without one-time prekey",
   breaks_first: "Breaks first", limited_by: "Limited by", offered_per_s: "Offered", failed_per_s: "Missed at", achieved_per_s: "Achieved", peak_per_s: "At the peak", at_least: "At least",
   throttled_ms: "Held back by its quota", backlog: "Backlog, each fifth of the window", ceiling_per_s: "Its ceiling", achieved_of_ceiling: "Share of the ceiling reached",

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <yyjson.h>
 
+#include "agent_report.h"
 #include "cpu.h"
 #include "group_result.h"
 #include "live_report.h"
@@ -345,6 +346,7 @@ static char *format(const struct outcome *out, const struct live *live, int argc
     stage_result_add_json(d, root, out);
     group_result_add_json(d, root, out);
     threshold_report_add(d, root, out);
+    agent_report_add(d, root, out);
     if (live)
         live_report_add(d, root, live);
     else

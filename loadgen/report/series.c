@@ -1,6 +1,7 @@
 // Intervals of a run: added each second, merged in pairs when full. No clock, no I/O.
 #include "series.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +34,7 @@ bool series_supports(const struct series_point *p, double percentile)
     return (double)p->latency_count * (100 - percentile) / 100 >= SUPPORTING_SAMPLES - 1e-6;
 }
 
-static void find_percentiles(struct series_point *p, const uint64_t buckets[PULSE_BUCKETS])
+static void find_point_percentiles(struct series_point *p, const uint64_t buckets[PULSE_BUCKETS])
 {
     p->latency_count = pulse_count(buckets);
     p->p50_ns = pulse_value_at(buckets, p->latency_count, 50);
@@ -63,15 +64,16 @@ static void merge(struct series_point *into, uint64_t into_buckets[PULSE_BUCKETS
 
 static void halve(struct series *s)
 {
-    for (uint32_t i = 0; i < s->count / 2; i++) {
+    for (uint32_t i = 0; 2 * i < s->count; i++) {
         struct series_point both = s->points[2 * i];
 
         memmove(s->buckets[i], s->buckets[2 * i], sizeof s->buckets[i]);
-        merge(&both, s->buckets[i], &s->points[2 * i + 1], s->buckets[2 * i + 1]);
-        find_percentiles(&both, s->buckets[i]);
+        if (2 * i + 1 < s->count)
+            merge(&both, s->buckets[i], &s->points[2 * i + 1], s->buckets[2 * i + 1]);
+        find_point_percentiles(&both, s->buckets[i]);
         s->points[i] = both;
     }
-    s->count /= 2;
+    s->count = (s->count + 1) / 2;
     s->steps_per_point *= 2;
 }
 
@@ -107,5 +109,50 @@ void series_add(struct series *s, uint64_t origin_ns, const struct series_mark *
         *last = step;
         memcpy(s->buckets[s->count - 1], buckets, sizeof buckets);
     }
-    find_percentiles(last, s->buckets[s->count - 1]);
+    find_point_percentiles(last, s->buckets[s->count - 1]);
+}
+
+void series_find_percentiles(struct series *s, uint32_t index)
+{
+    assert(index < SERIES_POINTS_MAX);
+    find_point_percentiles(&s->points[index], s->buckets[index]);
+}
+
+// The same time, elsewhere.
+static void add_beside(struct series *s, uint32_t index, const struct series_point *from,
+                       const uint64_t from_buckets[PULSE_BUCKETS])
+{
+    struct series_point *into = &s->points[index];
+
+    into->len_ns = from->len_ns > into->len_ns ? from->len_ns : into->len_ns;
+    into->steps = from->steps > into->steps ? from->steps : into->steps;
+    into->sent += from->sent;
+    into->delivered += from->delivered;
+    into->handshakes += from->handshakes;
+    into->refused += from->refused;
+    into->faults += from->faults;
+    into->busy_ns += from->busy_ns;
+    into->has_server = into->has_server || from->has_server;
+    into->server_cpu_ns += from->server_cpu_ns;
+    for (unsigned i = 0; i < PULSE_BUCKETS; i++)
+        s->buckets[index][i] += from_buckets[i];
+    series_find_percentiles(s, index);
+}
+
+void series_merge(struct series *into, struct series *from)
+{
+    while (into->count > 0 && into->steps_per_point < from->steps_per_point)
+        halve(into);
+    while (from->count > 0 && from->steps_per_point < into->steps_per_point)
+        halve(from);
+    into->steps_per_point = from->steps_per_point;
+    for (uint32_t i = 0; i < from->count; i++) {
+        if (i < into->count) {
+            add_beside(into, i, &from->points[i], from->buckets[i]);
+            continue;
+        }
+        into->points[i] = from->points[i];
+        memcpy(into->buckets[i], from->buckets[i], sizeof into->buckets[i]);
+        into->count = i + 1;
+    }
 }

@@ -47,6 +47,11 @@ void series_free(struct series *s);
 // Add one step: what came between two marks. `origin_ns` is the window's begin.
 void series_add(struct series *s, uint64_t origin_ns, const struct series_mark *from,
                 const struct series_mark *to);
+// Find the percentiles of a point again, from its buckets.
+void series_find_percentiles(struct series *s, uint32_t index);
+// Put the intervals of another process, counted from its window's begin, beside these. The finer
+// one is made as coarse as the other, `from` too.
+void series_merge(struct series *into, struct series *from);
 // Are there ten samples beyond this percentile, below 100?
 bool series_supports(const struct series_point *p, double percentile);
 

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "agent_report.h"
 #include "group_result.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
@@ -180,6 +181,7 @@ void summary_print(const struct outcome *out, FILE *to)
     print_ceiling(to, out);
     for (uint32_t i = 0; i < out->verdict.reason_count; i++)
         fprintf(to, "                 - %s\n", out->verdict.reasons[i]);
+    agent_report_print(out, to);
     if (out->not_recorded > 0)
         fprintf(to,
                 "  recorded       %" PRIu64 " envelopes; there was no room for %" PRIu64 " more\n",

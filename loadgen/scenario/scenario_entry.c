@@ -7,8 +7,8 @@
 #include <stdio.h>
 
 static const char *const group_words[] = {
-    "behaviour", "share", "recipients", "prekeys",  "online",
-    "offline",   "every", "read",       "messages", NULL,
+    "behaviour", "share", "recipients", "prekeys", "online", "offline",
+    "every",     "read",  "messages",   "resume",  NULL,
 };
 // The kinds of stages come behind the name.
 static const char *const stage_words[] = {

@@ -50,6 +50,17 @@ target_include_directories(fuzz_sweep_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadge
   ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sweep_parse PRIVATE PkgConfig::OPENSSL PkgConfig::YYJSON m)
 
+sealpost_fuzzer(hist_codec_decode common/hist_codec.c common/hist.c)
+sealpost_fuzzer(agent_message_decode loadgen/agent/agent_message.c loadgen/agent/agent_channel.c
+  loadgen/agent/pulse_codec.c loadgen/agent/tally_codec.c loadgen/tally.c loadgen/stage_tally.c
+  loadgen/ledger.c loadgen/budget.c common/hist.c common/hist_codec.c)
+target_include_directories(fuzz_agent_message_decode PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
+  ${PROJECT_SOURCE_DIR}/loadgen/agent ${PROJECT_SOURCE_DIR}/loadgen/report
+  ${PROJECT_SOURCE_DIR}/loadgen/scenario ${PROJECT_SOURCE_DIR}/crypto/include)
+target_link_libraries(fuzz_agent_message_decode PRIVATE PkgConfig::YYJSON PkgConfig::SODIUM
+  PkgConfig::URING PkgConfig::OPENSSL m)
+target_link_libraries(fuzz_hist_codec_decode PRIVATE m)
+
 sealpost_fuzzer(stage_list_parse loadgen/stage.c loadgen/schedule.c)
 sealpost_fuzzer(scenario_create loadgen/scenario/option_names.c loadgen/scenario/ready_made.c
   loadgen/scenario/scenario.c loadgen/scenario/scenario_entry.c loadgen/scenario/scenario_marks.c)

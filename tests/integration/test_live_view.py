@@ -103,7 +103,7 @@ def test_view(watch, relay):
     for words in ("talk", relay.url(), "delivered", "p50", "p99", "in flight", "faults       0",
                   "generator", "so far; busy", "relay", "% CPU"):
         assert words in last, last
-    assert re.search("delivered +[45]\\d\\d/s +[▁▂▃▄▅▆▇█]+", run.text())
+    assert re.search("delivered +\\d+/s +[▁▂▃▄▅▆▇█]+", run.text())
     result = json.loads(run.file.read_text())
     # What watching costs, of one processor: under a percent (sanitizers multiply it).
     assert 0 < result["generator"]["coordinator_busy_pct"] < 10

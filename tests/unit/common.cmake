@@ -1,4 +1,4 @@
-foreach(name hist http_upgrade pool spsc timer tls tls_record tls_resumption tls_ticket tls_traffic wire ws)
+foreach(name hist hist_codec http_upgrade pool spsc timer tls tls_record tls_resumption tls_ticket tls_traffic wire ws)
   sealpost_unit_test(${name} sealpost_common)
 endforeach()
 

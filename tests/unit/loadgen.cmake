@@ -1,9 +1,9 @@
-foreach(name arena backlog budget capacity_report client dialog downlink exit_code group handshake
-    handshake_faults hdr_encoding ledger machine options options_scenario output_format page
-    payload percentile_curve persona plan planner preview prng pulse recorder report
-    report_options scenario scenario_entry schedule screen search series server_process sink_users
-    slo source_list stage stage_result stage_tally summary sweep tally target terminal threshold
-    threshold_list travel user_control usl verdict web_request)
+foreach(name agent_message arena backlog budget capacity_report client dialog downlink exit_code
+    group handshake handshake_faults hdr_encoding ledger machine options options_scenario outcome_codec
+    output_format page payload percentile_curve persona plan planner preview prng pulse recorder
+    report report_options scenario scenario_entry schedule screen search series server_process
+    sink_users slo source_list stage stage_result stage_tally summary sweep tally tally_codec
+    target terminal threshold threshold_list travel user_control usl verdict web_request)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 

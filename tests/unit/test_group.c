@@ -2,6 +2,7 @@
 // every user to exactly one group and thread.
 #include <criterion/criterion.h>
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "group.h"
@@ -57,6 +58,24 @@ Test(group, parse_keys)
     cr_assert_eq(g.prekeys, 7);
 }
 
+Test(group, parse_resume)
+{
+    static const char *const behaviours[] = {"churn", "storm", "offline"};
+    char text[64];
+
+    for (size_t i = 0; i < COUNT_OF(behaviours); i++) {
+        cr_assert_eq(group_parse(&g, behaviours[i], reason), 0);
+        cr_assert(!g.resumes, "%s: by default handshakes are full ones", behaviours[i]);
+        snprintf(text, sizeof text, "%s,resume=yes", behaviours[i]);
+        cr_assert_eq(group_parse(&g, text, reason), 0, "%s", reason);
+        cr_assert(g.resumes, "%s", text);
+        snprintf(text, sizeof text, "%s,share=3,resume=no", behaviours[i]);
+        cr_assert_eq(group_parse(&g, text, reason), 0, "%s", reason);
+        cr_assert(!g.resumes, "%s", text);
+        cr_assert_eq(g.share, 3);
+    }
+}
+
 static const struct {
     const char *text, *says;
 } refusals[] = {
@@ -93,6 +112,15 @@ static const struct {
     {"offline,messages=1025", "to 1024"},
     {"prekey-drain,prekeys=101", "to 100"},
     {"idle,online=1s", "its keys: share"},
+    {"storm,resume=maybe", "resume takes yes or no, not 'maybe'"},
+    {"storm,resume=", "resume takes yes or no, not ''"},
+    {"storm,resume=Yes", "'Yes'"},
+    {"storm,resume=1", "'1'"},
+    {"storm,resume=yes,resume=no", "given twice"},
+    {"storm,resume", "not key=value"},
+    {"chat,resume=yes", "does not take 'resume'; its keys: share"},
+    {"slow-reader,resume=no", "does not take 'resume'"},
+    {"churn,every=2s", "its keys: share, online, offline, resume"},
 };
 
 Test(group, parse_refuses_with_a_sentence)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "client.h"
 #include "preview.h"
 
 #define URL "ws://127.0.0.1:1"
@@ -110,4 +111,16 @@ Test(preview, estimate_memory_grows_with_what_takes_it)
     cr_assert_eq(threads.threads_bytes, 4 * small.threads_bytes);
     cr_assert_lt(small.users_bytes + small.threads_bytes,
                  small.users_most_bytes + small.threads_most_bytes);
+}
+
+Test(preview, estimate_memory_of_sessions_to_resume)
+{
+    struct preview_memory full, resumed;
+
+    PREVIEW("-c", "100", "--group", "storm", "--group", "churn");
+    full = preview_estimate_memory(&o);
+    PREVIEW("-c", "100", "--group", "storm,resume=yes", "--group", "churn");
+    resumed = preview_estimate_memory(&o);
+    cr_assert_eq(resumed.users_bytes, full.users_bytes + 50 * CLIENT_TLS_SESSION_BYTES);
+    cr_assert_eq(resumed.users_most_bytes, full.users_most_bytes + 50 * CLIENT_TLS_SESSION_BYTES);
 }

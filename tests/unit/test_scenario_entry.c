@@ -51,6 +51,9 @@ Test(scenario_entry, format_groups)
     cr_assert_eq(
         format(SCENARIO_GROUPS, "recipients", "24", "behaviour", "fan-out", "share", "3", NULL), 0);
     cr_assert_str_eq(out, "fan-out,share=3,recipients=24");
+    cr_assert_eq(
+        format(SCENARIO_GROUPS, "resume", "yes", "behaviour", "storm", "every", "5s", NULL), 0);
+    cr_assert_str_eq(out, "storm,every=5s,resume=yes");
     cr_assert_eq(format(SCENARIO_GROUPS, "share", "3", NULL), -EINVAL);
     cr_assert(strstr(reason, "needs 'behaviour'"));
 }

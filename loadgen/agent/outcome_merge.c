@@ -1,0 +1,48 @@
+// The sum of outcomes. Pure.
+#include "outcome_merge.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+static void merge_texts(struct outcome *into, const struct outcome *from, const char *name)
+{
+    // The first failure stands, as among threads.
+    if (from->failure != SHARD_FAILURE_NONE && into->failure == SHARD_FAILURE_NONE) {
+        into->failure = from->failure;
+        snprintf(into->failure_text, sizeof into->failure_text, "%.60s: %.180s", name,
+                 from->failure_text);
+    }
+    if (into->disconnect_text[0] == '\0' && from->disconnect_text[0] != '\0')
+        snprintf(into->disconnect_text, sizeof into->disconnect_text, "%.60s: %.180s", name,
+                 from->disconnect_text);
+    if (into->tls_group[0] == '\0')
+        memcpy(into->tls_group, from->tls_group, sizeof into->tls_group);
+}
+
+static void merge_backlog(struct backlog *into, const struct backlog *from)
+{
+    // A point that one of them has not is not known of the whole.
+    if (into->count == 0 || from->count < into->count)
+        into->count = from->count;
+    for (uint32_t i = 0; i < into->count; i++)
+        into->waiting[i] += from->waiting[i];
+}
+
+void outcome_merge(struct outcome *into, struct outcome *from, const char *name,
+                   uint32_t first_thread, uint32_t thread_count)
+{
+    assert(first_thread + thread_count <= OPTIONS_THREADS_MAX);
+    merge_texts(into, from, name);
+    into->has_begun = into->has_begun || from->has_begun;
+    tally_merge(&into->tally, &from->tally);
+    series_merge(&into->series, &from->series);
+    merge_backlog(&into->backlog, &from->backlog);
+    for (uint32_t i = 0; i < thread_count; i++)
+        into->busy_pct[first_thread + i] = from->busy_pct[i];
+    if (from->steal_pct > into->steal_pct)
+        into->steal_pct = from->steal_pct;
+    if (from->setup_ns > into->setup_ns)
+        into->setup_ns = from->setup_ns;
+    into->throttled_ns += from->throttled_ns;
+}
