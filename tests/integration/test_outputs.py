@@ -156,11 +156,25 @@ def test_csv_on_standard_output(relay, tmp_path):
     assert result.stdout.startswith("at_s,length_s,")
 
 
-@pytest.mark.parametrize("option", ["--csv", "--hlog", "--prometheus", "--hgrm"])
-def test_a_place_that_cannot_be_written_fails_the_run(relay, tmp_path, option):
+@pytest.mark.parametrize("option", ["--csv", "--hlog", "--prometheus", "--html"])
+def test_a_place_that_cannot_be_written_is_told_before_the_run(relay, tmp_path, option):
     result = run_load(relay, *QUICK, option, tmp_path / "absent" / "file", cwd=tmp_path)
+    assert result.code == 104
+    assert f"file of {option}: No such file" in result.stderr
+    assert len(result.stderr.splitlines()) == 1, "nothing was run"
+
+
+def test_a_folder_that_cannot_be_made_fails_the_run(relay, tmp_path):
+    result = run_load(relay, *QUICK, "--hgrm", tmp_path / "absent" / "file", cwd=tmp_path)
     assert result.code == 1
     assert "absent" in result.stderr and "No such file" in result.stderr
+
+
+def test_records_on_standard_output(relay, tmp_path):
+    result = run_load(relay, *QUICK, "--record", "-", "-q", cwd=tmp_path)
+    assert result.code in FINE
+    assert result.stdout.startswith("sender,intended_ns,sent_ns,payload_bytes\n")
+    assert not (tmp_path / "-").exists()
 
 
 def test_a_full_disk_is_told(relay, tmp_path):
