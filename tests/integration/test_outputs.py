@@ -3,6 +3,7 @@ import base64
 import csv
 import http.server
 import json
+import os
 import struct
 import subprocess
 import threading
@@ -168,6 +169,19 @@ def test_a_folder_that_cannot_be_made_fails_the_run(relay, tmp_path):
     result = run_load(relay, *QUICK, "--hgrm", tmp_path / "absent" / "file", cwd=tmp_path)
     assert result.code == 1
     assert "absent" in result.stderr and "No such file" in result.stderr
+
+
+def test_files_are_written_when_nobody_reads_the_table(relay, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        subprocess.run([binary("loadgen/sealpost-load"), relay.url("ws"), *map(str, QUICK), "-o",
+                        "run.json", "--csv", "run.csv"], cwd=tmp_path, stdout=writer,
+                       stderr=subprocess.DEVNULL, timeout=30 + PATIENCE_S)
+    finally:
+        os.close(writer)
+    assert json.loads((tmp_path / "run.json").read_text())["messages"]["count"] > 0
+    assert (tmp_path / "run.csv").read_text().startswith("at_s,length_s,")
 
 
 def test_records_on_standard_output(relay, tmp_path):
