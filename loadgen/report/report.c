@@ -111,6 +111,9 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
     shortcuts = yyjson_mut_obj_add_arr(d, env, "shortcuts");
     if (out->target->tls && !out->options->ca_file)
         yyjson_mut_arr_add_str(d, shortcuts, "the relay's certificate is not verified");
+    if (out->target->tls && out->ceiling.per_s > 0)
+        yyjson_mut_arr_add_str(d, shortcuts,
+                               "the ceiling was measured over ws: over wss it is lower");
 }
 
 static void add_offered(doc_t *d, val_t *root, const struct outcome *out)

@@ -381,6 +381,19 @@ Test(report, format_json_names_shortcuts)
     cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 1);
 }
 
+Test(report, format_json_names_the_ceiling_of_another_scheme)
+{
+    t.tls = true;
+    o.ca_file = "ca.pem";
+    out.ceiling.per_s = 10000;
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 1);
+    t.tls = false;
+    yyjson_doc_free(parsed);
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 0);
+}
+
 Test(report, format_json_nothing_measured)
 {
     out.has_begun = false;
