@@ -3,7 +3,6 @@
 #include "measurement_parse.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,11 +10,10 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "description.h"
 #include "exit_code.h"
 
 #define PATH_BYTES 64u
-#define HASH_BYTES sizeof "... #0123456789abcdef"
-#define HASH_BEGIN 0xCBF29CE484222325ull
 #define LOAD_SCHEMA "sealpost.load/1"
 
 struct parse {
@@ -204,37 +202,6 @@ static int take_thresholds(struct parse *p, struct measurement *m, yyjson_val *l
     return 0;
 }
 
-// What many parts amount to, as far as there is room; beyond, a hash of all tells one from another.
-struct description {
-    char *out; // MEASUREMENT_TEXT_BYTES
-    size_t len;
-    uint64_t hash; // FNV-1a
-};
-
-PRINTF_LIKE(2, 3) static void describe(struct description *d, const char *format, ...)
-{
-    char text[2 * MEASUREMENT_TEXT_BYTES];
-    va_list args;
-
-    va_start(args, format);
-    vsnprintf(text, sizeof text, format, args);
-    va_end(args);
-    for (const char *at = text; *at; at++)
-        d->hash = (d->hash ^ (uint8_t)*at) * 0x100000001B3ull;
-    if (d->len < MEASUREMENT_TEXT_BYTES)
-        d->len += (size_t)snprintf(d->out + d->len, MEASUREMENT_TEXT_BYTES - d->len, "%s", text);
-}
-
-static void end_description(struct description *d)
-{
-    char hash[HASH_BYTES];
-
-    if (d->len < MEASUREMENT_TEXT_BYTES)
-        return;
-    snprintf(hash, sizeof hash, "... #%016" PRIx64, d->hash);
-    memcpy(d->out + MEASUREMENT_TEXT_BYTES - sizeof hash, hash, sizeof hash);
-}
-
 static double number(yyjson_val *of, const char *path)
 {
     return yyjson_get_num(find(of, path));
@@ -243,7 +210,7 @@ static double number(yyjson_val *of, const char *path)
 // "hold 10 100-100, ramp 5 100-900": what every stage offered.
 static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages)
 {
-    struct description d = {.out = out, .hash = HASH_BEGIN};
+    struct description d = {.out = out, .hash = DESCRIPTION_HASH_BEGIN};
     size_t i, n;
     yyjson_val *v;
 
@@ -252,18 +219,19 @@ static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages
         char kind[MEASUREMENT_TEXT_BYTES];
 
         take_text(kind, yyjson_obj_get(v, "kind"));
-        describe(&d, "%s%s %.6g %.6g-%.6g", i > 0 ? ", " : "", kind, number(v, "length_s"),
-                 number(v, "from_per_s"), number(v, "to_per_s"));
+        description_add(&d, "%s%s %.6g %.6g-%.6g", i > 0 ? ", " : "", kind, number(v, "length_s"),
+                        number(v, "from_per_s"), number(v, "to_per_s"));
         if (yyjson_is_obj(yyjson_obj_get(v, "burst")))
-            describe(&d, " +%.10g/%.6g", number(v, "burst.count"), number(v, "burst.every_s"));
+            description_add(&d, " +%.10g/%.6g", number(v, "burst.count"),
+                            number(v, "burst.every_s"));
     }
-    end_description(&d);
+    description_end(&d);
 }
 
 // "pair 80, fan_out 20": behaviours and their users.
 static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups)
 {
-    struct description d = {.out = out, .hash = HASH_BEGIN};
+    struct description d = {.out = out, .hash = DESCRIPTION_HASH_BEGIN};
     size_t i, n;
     yyjson_val *v;
 
@@ -272,9 +240,9 @@ static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups
         char behaviour[MEASUREMENT_TEXT_BYTES];
 
         take_text(behaviour, yyjson_obj_get(v, "behaviour"));
-        describe(&d, "%s%s %.10g", i > 0 ? ", " : "", behaviour, number(v, "users"));
+        description_add(&d, "%s%s %.10g", i > 0 ? ", " : "", behaviour, number(v, "users"));
     }
-    end_description(&d);
+    description_end(&d);
 }
 
 // A stage or a group as a pattern of its own, "…/stage=2-spike": what it carried and how fast. What
