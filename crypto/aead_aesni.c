@@ -24,8 +24,10 @@
 // ratio to intel-ipsec-mb (lane-major, message-major): 16 B 0.64, 0.54; 64 B 0.58, 0.54; 112 B
 // 0.36, 0.43. Raw keys: the whole of their expansion is in lanes, so always as far as it goes.
 #define SHORT_PREPARED_BLOCKS 4u
-#define SHORT_BLOCKS 16u // the same for raw keys
+#define SHORT_BLOCKS 16u // the same for raw keys without like company
 #define SHORT_COMPANY 2u // fewer with prepared keys go message-major
+#define RAW_COMPANY 2u   // fewer long ones with raw keys likewise
+#define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
 typedef __m128i vec;
 
@@ -162,8 +164,7 @@ INLINE vec top_bits(vec v)
     return _mm_srli_epi64(v, 63);
 }
 
-// Into lane 0; the others are zero.
-INLINE vec sum_lanes(vec v)
+INLINE __m128i sum_lanes(vec v)
 {
     return v;
 }
@@ -218,6 +219,12 @@ INLINE vec load_lanes(const uint8_t *const from[LANES], size_t offset)
 INLINE void transpose(vec row[LANES])
 {
     (void)row;
+}
+
+// Lane l becomes the sum of row l's lanes.
+INLINE vec sum_rows(const vec row[LANES])
+{
+    return row[0];
 }
 
 #include "aead_batch.h"

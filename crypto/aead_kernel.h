@@ -56,13 +56,36 @@ INLINE void add_product(struct sum *sum, vec a, vec b)
     sum->middle = settle(xor3_vec(sum->middle, multiply_low_high(a, b), multiply_high_low(a, b)));
 }
 
-// a × b + c × d, which takes fewer additions.
-INLINE void add_two_products(struct sum *sum, vec a, vec b, vec c, vec d)
+INLINE struct sum first_product(vec a, vec b)
 {
-    sum->low = settle(xor3_vec(sum->low, multiply_low(a, b), multiply_low(c, d)));
-    sum->high = settle(xor3_vec(sum->high, multiply_high(a, b), multiply_high(c, d)));
+    return (struct sum){multiply_low(a, b),
+                        xor_vec(multiply_low_high(a, b), multiply_high_low(a, b)),
+                        multiply_high(a, b)};
+}
+
+// Two products in turn take fewer additions together: those of the first wait for the second.
+struct waiting {
+    vec low, high;
+};
+
+INLINE void add_first_product(struct sum *sum, struct waiting *w, vec a, vec b)
+{
+    w->low = settle(multiply_low(a, b));
+    w->high = settle(multiply_high(a, b));
     sum->middle = settle(xor3_vec(sum->middle, multiply_low_high(a, b), multiply_high_low(a, b)));
-    sum->middle = settle(xor3_vec(sum->middle, multiply_low_high(c, d), multiply_high_low(c, d)));
+}
+
+INLINE void add_second_product(struct sum *sum, const struct waiting *w, vec a, vec b)
+{
+    sum->low = settle(xor3_vec(sum->low, w->low, multiply_low(a, b)));
+    sum->high = settle(xor3_vec(sum->high, w->high, multiply_high(a, b)));
+    sum->middle = settle(xor3_vec(sum->middle, multiply_low_high(a, b), multiply_high_low(a, b)));
+}
+
+INLINE void add_no_product(struct sum *sum, const struct waiting *w)
+{
+    sum->low = xor_vec(sum->low, w->low);
+    sum->high = xor_vec(sum->high, w->high);
 }
 
 INLINE vec halves(vec v)
@@ -72,11 +95,10 @@ INLINE vec halves(vec v)
 
 // Karatsuba: three multiplications, for where they are what there is most of. `middle` collects the
 // products of the sums of halves; reduce_each_3 is what knows.
-INLINE void add_product_3(struct sum *sum, vec a, vec b)
+INLINE struct sum first_product_3(vec a, vec b)
 {
-    sum->low = settle(xor_vec(sum->low, multiply_low(a, b)));
-    sum->high = settle(xor_vec(sum->high, multiply_high(a, b)));
-    sum->middle = settle(xor_vec(sum->middle, multiply_low(halves(a), halves(b))));
+    return (struct sum){multiply_low(a, b), multiply_low(halves(a), halves(b)),
+                        multiply_high(a, b)};
 }
 
 // Modulo x^128 + x^7 + x^2 + x + 1, in reversed order: 64 coefficients from the low end are cleared
@@ -88,11 +110,20 @@ INLINE vec reduce(vec low, vec high)
     return xor3_vec(high, swap_halves(first), multiply_low(first, modulus));
 }
 
+INLINE vec join_low(const struct sum *sum)
+{
+    return xor_vec(sum->low, low_to_high(sum->middle));
+}
+
+INLINE vec join_high(const struct sum *sum)
+{
+    return xor_vec(sum->high, high_to_low(sum->middle));
+}
+
 // Each lane for itself.
 INLINE vec reduce_each(const struct sum *sum)
 {
-    return reduce(xor_vec(sum->low, low_to_high(sum->middle)),
-                  xor_vec(sum->high, high_to_low(sum->middle)));
+    return reduce(join_low(sum), join_high(sum));
 }
 
 INLINE vec reduce_each_3(const struct sum *sum)
@@ -102,17 +133,57 @@ INLINE vec reduce_each_3(const struct sum *sum)
     return reduce_each(&four);
 }
 
-// All lanes together, in lane 0; the others are zero.
-INLINE vec reduce_lanes(const struct sum *sum)
+// The same of one block.
+struct block_sum {
+    __m128i low, high; // with the middle in both
+};
+
+INLINE struct block_sum block_product(__m128i a, __m128i b)
 {
-    return reduce(sum_lanes(xor_vec(sum->low, low_to_high(sum->middle))),
-                  sum_lanes(xor_vec(sum->high, high_to_low(sum->middle))));
+    const __m128i middle =
+        _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x10), _mm_clmulepi64_si128(a, b, 0x01));
+    return (struct block_sum){
+        _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x00), _mm_bslli_si128(middle, 8)),
+        _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x11), _mm_bsrli_si128(middle, 8)),
+    };
+}
+
+// All lanes together, and another sum.
+INLINE struct block_sum join_lanes_of(const struct sum *sum, struct block_sum other)
+{
+    return (struct block_sum){
+        _mm_xor_si128(sum_lanes(join_low(sum)), other.low),
+        _mm_xor_si128(sum_lanes(join_high(sum)), other.high),
+    };
+}
+
+INLINE __m128i reduce_block(struct block_sum sum)
+{
+    const __m128i modulus = _mm_set_epi64x(0, (long long)0xC200000000000000ull);
+    const __m128i first = _mm_xor_si128(_mm_shuffle_epi32(sum.low, 0x4E),
+                                        _mm_clmulepi64_si128(sum.low, modulus, 0x00));
+    return _mm_xor_si128(_mm_xor_si128(sum.high, _mm_shuffle_epi32(first, 0x4E)),
+                         _mm_clmulepi64_si128(first, modulus, 0x00));
+}
+
+INLINE struct block_sum no_block_sum(void)
+{
+    return (struct block_sum){_mm_setzero_si128(), _mm_setzero_si128()};
+}
+
+INLINE __m128i reduce_lanes(const struct sum *sum)
+{
+    return reduce_block(join_lanes_of(sum, no_block_sum()));
+}
+
+INLINE __m128i reverse_block(__m128i block)
+{
+    return _mm_shuffle_epi8(block, _mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll));
 }
 
 INLINE vec multiply(vec a, vec b)
 {
-    struct sum sum = zero_sum();
-    add_product_3(&sum, a, b);
+    const struct sum sum = first_product_3(a, b);
     return reduce_each_3(&sum);
 }
 
@@ -157,6 +228,35 @@ INLINE __m128i load_nonce(const uint8_t *nonce)
     uint32_t last;
     memcpy(&last, nonce + 8, sizeof(last));
     return _mm_insert_epi32(_mm_loadl_epi64((const __m128i *)nonce), (int)last, 2);
+}
+
+struct counter {
+    vec blocks;    // consecutive ones, byte-reversed
+    uint32_t next; // the first one's number
+};
+
+// The next `count` vectors of counter blocks, a round key added. As long as the last byte does not
+// carry over they are counted as they are, big-endian.
+INLINE void count_on(struct counter *c, vec *v, size_t count, vec key)
+{
+    if (c->next % 256 + count * LANES <= 256) {
+        const vec step = splat(_mm_set_epi32((int)LANES << 24, 0, 0, 0));
+        vec blocks = reverse_blocks(c->blocks);
+        UNROLL
+        for (size_t i = 0; i < count; i++) {
+            v[i] = xor_vec(blocks, key);
+            blocks = add_words(blocks, step);
+        }
+    } else {
+        UNROLL
+        for (size_t i = 0; i < count; i++)
+            v[i] = xor_vec(reverse_blocks(add_words(
+                               c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(i * LANES))))),
+                           key);
+    }
+    // Wraps in 32 bits, as inc32 does.
+    c->blocks = add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(count * LANES))));
+    c->next += (uint32_t)(count * LANES);
 }
 
 // A word repeated four times makes ShiftRows do nothing, so the last round is SubWord and Rcon.
@@ -206,5 +306,45 @@ static void expand_keys(struct state *const to[LANES], const uint8_t *const raw[
     sp_wipe(round, sizeof(round));
     sp_wipe(power, powers * sizeof(vec));
 }
+
+// The same of one key, whose powers fill vectors once there are the first LANES of them.
+static void expand_key(struct state *to, const uint8_t *raw, size_t powers)
+{
+    vec round[ROUND_KEYS], low[LANES + 1], power[POWERS / LANES];
+    __m128i lowest[LANES];
+    round[0] = splat(_mm_loadu_si128((const __m128i *)raw));
+    round[1] = splat(_mm_loadu_si128((const __m128i *)(raw + BLOCK_BYTES)));
+    vec hash_key = aes_round(round[0], round[1]);
+    UNROLL
+    for (size_t i = 2; i < ROUND_KEYS; i++) {
+        round[i] = next_round_key(round[i - 2], round[i - 1], i);
+        hash_key =
+            i < ROUND_KEYS - 1 ? aes_round(hash_key, round[i]) : aes_last(hash_key, round[i]);
+    }
+    for (size_t i = 0; i < ROUND_KEYS; i++)
+        to->round[i] = first_lane(round[i]);
+    low[1] = divide_by_x(reverse_blocks(hash_key));
+    lowest[LANES - 1] = first_lane(low[1]);
+    UNROLL
+    for (size_t n = 2; n <= LANES; n++) {
+        low[n] = n % 2 == 0 ? square(low[n / 2]) : multiply(low[n / 2], low[(n + 1) / 2]);
+        lowest[LANES - n] = first_lane(low[n]);
+    }
+    power[0] = join_lanes(lowest);
+    size_t count = 1; // vectors
+    for (; count * LANES < powers && count < POWERS / LANES; count++) {
+        const size_t half = (count + 1) / 2;
+        power[count] = multiply(power[count - half], splat(first_lane(power[half - 1])));
+    }
+    for (size_t i = 0; i < count; i++)
+        store_vec((uint8_t *)&to->power[POWERS - LANES * (i + 1)], power[i]);
+    if (count * LANES < powers) // by one
+        to->power[0] = first_lane(multiply(splat(first_lane(power[count - 1])), low[1]));
+    sp_wipe(round, sizeof(round));
+    sp_wipe(low, sizeof(low));
+    sp_wipe(lowest, sizeof(lowest));
+    sp_wipe(power, count * sizeof(vec));
+}
+_Static_assert(POWERS % LANES <= 1, "whole vectors of powers, and at most one more");
 
 #endif

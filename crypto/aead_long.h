@@ -8,7 +8,7 @@
 
 // A message on its way through the cipher.
 struct stream {
-    vec counter; // of the next blocks, byte-reversed
+    struct counter counter; // of the next blocks
     const uint8_t *in;
     uint8_t *out;
 };
@@ -19,9 +19,20 @@ struct piece {
     const struct state *s;
     const uint8_t *from;
     size_t len;
-    const __m128i *power; // of the first block
-    vec carried;          // GHASH of what was before, byte-reversed, in lane 0
+    const __m128i *power;              // of the first block
+    __m128i carried;                   // GHASH of what was before, byte-reversed
+    const struct sp_aead_job *leading; // whose block of associated data comes before; or NULL
 };
+
+// What a piece's sum begins with: a block before a whole chunk has the highest power.
+INLINE struct sum start_sum(const struct piece *h)
+{
+    if (h->leading == NULL)
+        return zero_sum();
+    const struct block_sum sum = block_product(
+        reverse_block(first_lane(load_part(h->leading->ad, h->leading->ad_len))), h->s->power[0]);
+    return (struct sum){widen(sum.low), zero_vec(), widen(sum.high)};
+}
 
 INLINE void hash_vector(struct sum *sum, vec text, const __m128i *power)
 {
@@ -29,21 +40,21 @@ INLINE void hash_vector(struct sum *sum, vec text, const __m128i *power)
 }
 
 // What the blocks of `len` ≤ CHUNK_BYTES bytes add, the first one's power being power[0].
-INLINE void hash_bytes(struct sum *sum, vec carried, const uint8_t *bytes, size_t len,
+INLINE void hash_bytes(struct sum *sum, __m128i carried, const uint8_t *bytes, size_t len,
                        const __m128i *power)
 {
     for (size_t at = 0; at < len; at += VECTOR_BYTES, power += LANES) {
         const vec text =
             len - at >= VECTOR_BYTES ? load_vec(bytes + at) : load_part(bytes + at, len - at);
-        hash_vector(sum, xor_vec(reverse_blocks(text), carried), power);
-        carried = zero_vec();
+        hash_vector(sum, xor_vec(reverse_blocks(text), widen(carried)), power);
+        carried = _mm_setzero_si128();
     }
 }
 
-static __attribute__((noinline)) vec hash_long_ad(const struct state *s, const uint8_t *ad,
-                                                  size_t len)
+static __attribute__((noinline)) __m128i hash_long_ad(const struct state *s, const uint8_t *ad,
+                                                      size_t len)
 {
-    vec hash = zero_vec();
+    __m128i hash = _mm_setzero_si128();
     while (len > 0) {
         const size_t part = len < CHUNK_BYTES ? len : CHUNK_BYTES;
         struct sum sum = zero_sum();
@@ -55,12 +66,12 @@ static __attribute__((noinline)) vec hash_long_ad(const struct state *s, const u
     return hash;
 }
 
-INLINE vec hash_ad(const struct state *s, const uint8_t *ad, size_t len)
+INLINE __m128i hash_ad(const struct state *s, const uint8_t *ad, size_t len)
 {
     if (len > VECTOR_BYTES)
         return hash_long_ad(s, ad, len);
     if (len == 0)
-        return zero_vec();
+        return _mm_setzero_si128();
     struct sum sum = zero_sum();
     hash_vector(&sum, reverse_blocks(load_part(ad, len)), s->power + POWERS - count_blocks(len));
     return reduce_lanes(&sum);
@@ -74,50 +85,52 @@ INLINE vec load_piece(const struct piece *h, size_t at)
     return reverse_blocks(whole ? load_vec(h->from + at) : load_part(h->from + at, left));
 }
 
-// Vectors i and i + 1 of the piece, if it has them.
-INLINE void hash_slot(struct sum *sum, const struct piece *h, size_t i)
+// Vector i of the piece, if it has it. They come in pairs: 1 and 2, …, the last one and 0.
+INLINE void hash_slot(struct sum *sum, struct waiting *w, const struct piece *h, size_t i)
 {
-    const size_t at = i * VECTOR_BYTES, next = at + VECTOR_BYTES;
-    if (h->len <= at)
+    const size_t at = i * VECTOR_BYTES;
+    const size_t before = (i == 0 ? CHUNK_VECTORS - 1 : i - 1) * VECTOR_BYTES;
+    if (h->len <= at) {
+        if (i % 2 == 0 && h->len > before)
+            add_no_product(sum, w);
         return;
-    const __m128i *power = h->power + i * LANES;
+    }
     vec text = load_piece(h, at);
     if (i == 0)
-        text = xor_vec(text, h->carried);
-    if (h->len <= next) {
-        hash_vector(sum, text, power);
-        return;
-    }
-    add_two_products(sum, text, load_vec((const uint8_t *)power), load_piece(h, next),
-                     load_vec((const uint8_t *)(power + LANES)));
+        text = xor_vec(text, widen(h->carried));
+    const vec power = load_vec((const uint8_t *)(h->power + i * LANES));
+    if (i % 2 == 1)
+        add_first_product(sum, w, text, power);
+    else if (h->len > before)
+        add_second_product(sum, w, text, power);
+    else
+        add_product(sum, text, power);
 }
 
-// The next counter blocks, the first round key added.
-INLINE void count_on(struct stream *m, const struct state *s, vec *v, size_t vectors)
+// Computed here and now; see settle.
+INLINE __m128i settle_block(__m128i block)
 {
-    const vec first = splat_load(&s->round[0]);
-    const vec step = splat(_mm_set_epi32(0, 0, 0, LANES));
-    UNROLL
-    for (size_t i = 0; i < vectors; i++) {
-        v[i] = xor_vec(reverse_blocks(m->counter), first);
-        m->counter = add_words(m->counter, step); // wraps in 32 bits, as inc32 does
-    }
+    __asm__ volatile("" : "+x"(block));
+    return block;
 }
 
-// The cipher's rounds over `vectors` vectors, a piece hashed between them. The piece's beginning
-// comes last, because it waits for the piece before.
-INLINE void run_rounds(vec *v, size_t vectors, const struct state *s, struct sum *sum,
-                       const struct piece *h)
+// The cipher's rounds over `vectors` vectors and what masks the tag, if that is not NULL, a piece
+// hashed between them. The piece's beginning comes last, because it waits for the piece before.
+INLINE void run_rounds(vec *v, size_t vectors, __m128i *mask, const struct state *s,
+                       struct sum *sum, const struct piece *h)
 {
+    struct waiting w = {zero_vec(), zero_vec()};
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS - 1; r++) {
         const vec key = splat_load(&s->round[r]);
         UNROLL
         for (size_t i = 0; i < vectors; i++)
             v[i] = settle(aes_round(v[i], key));
-        const size_t slots = CHUNK_VECTORS / 2, due = r * slots / (ROUND_KEYS - 2);
+        if (mask != NULL)
+            *mask = settle_block(_mm_aesenc_si128(*mask, first_lane(key)));
+        const size_t slots = CHUNK_VECTORS, due = r * slots / (ROUND_KEYS - 2);
         if (due > (r - 1) * slots / (ROUND_KEYS - 2))
-            hash_slot(sum, h, due % slots * 2);
+            hash_slot(sum, &w, h, due % slots);
     }
 }
 
@@ -126,8 +139,8 @@ INLINE void run_chunk(struct stream *m, const struct state *s, struct sum *sum,
                       const struct piece *h)
 {
     vec v[CHUNK_VECTORS];
-    count_on(m, s, v, CHUNK_VECTORS);
-    run_rounds(v, CHUNK_VECTORS, s, sum, h);
+    count_on(&m->counter, v, CHUNK_VECTORS, splat_load(&s->round[0]));
+    run_rounds(v, CHUNK_VECTORS, NULL, s, sum, h);
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
     UNROLL
     for (size_t i = 0; i < CHUNK_VECTORS; i++) {
@@ -138,16 +151,15 @@ INLINE void run_chunk(struct stream *m, const struct state *s, struct sum *sum,
     m->out += CHUNK_BYTES;
 }
 
-// The last `left` bytes, in `vectors` vectors, while a piece is hashed. Returns what masks the tag,
-// in lane 0.
-INLINE vec run_tail(struct stream *m, const struct state *s, vec zeroth, size_t left,
-                    size_t vectors, struct sum *sum, const struct piece *h)
+// The last `left` bytes, in `vectors` vectors, while a piece is hashed. Returns what masks the tag.
+INLINE __m128i run_tail(struct stream *m, const struct state *s, __m128i mask, size_t left,
+                        size_t vectors, struct sum *sum, const struct piece *h)
 {
     __asm__("" : "+r"(s)); // or the compiler loads all round keys before it knows how many vectors
-    vec v[CHUNK_VECTORS + 1];
-    count_on(m, s, v, vectors);
-    v[vectors] = xor_vec(zeroth, splat_load(&s->round[0]));
-    run_rounds(v, vectors + 1, s, sum, h);
+    vec v[CHUNK_VECTORS];
+    count_on(&m->counter, v, vectors, splat_load(&s->round[0]));
+    mask = _mm_xor_si128(mask, s->round[0]);
+    run_rounds(v, vectors, &mask, s, sum, h);
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
     UNROLL
     for (size_t i = 0; i < vectors; i++) {
@@ -159,11 +171,11 @@ INLINE vec run_tail(struct stream *m, const struct state *s, vec zeroth, size_t 
             store_part(m->out + at, xor_vec(load_part(m->in + at, left % VECTOR_BYTES), stream),
                        left % VECTOR_BYTES);
     }
-    return aes_last(v[vectors], last);
+    return _mm_aesenclast_si128(mask, first_lane(last));
 }
 
-INLINE vec run_last(struct stream *m, const struct state *s, vec zeroth, size_t left,
-                    struct sum *sum, const struct piece *h)
+INLINE __m128i run_last(struct stream *m, const struct state *s, __m128i zeroth, size_t left,
+                        struct sum *sum, const struct piece *h)
 {
     switch ((left + VECTOR_BYTES - 1) / VECTOR_BYTES) {
     case 8:
@@ -191,7 +203,7 @@ INLINE vec run_last(struct stream *m, const struct state *s, vec zeroth, size_t 
 struct pending {
     const struct sp_aead_job *job; // NULL: none
     struct piece piece;
-    vec mask;
+    __m128i mask;
 };
 
 // Few blocks of associated data share the last piece's reduction, if the powers reach.
@@ -201,37 +213,44 @@ INLINE bool is_ad_deferred(const struct sp_aead_job *job)
     return blocks <= CHUNK_BLOCKS && ad_blocks <= LANES && ad_blocks + blocks < POWERS;
 }
 
+// Nor does a block of it before a whole chunk take a reduction.
+INLINE bool is_ad_leading(const struct sp_aead_job *job)
+{
+    return count_blocks(job->len) > CHUNK_BLOCKS && count_blocks(job->ad_len) == 1;
+}
+
 // The tag, once the sum has the last piece in it.
 INLINE __m128i finish_hash(const struct pending *p, struct sum *sum)
 {
     const struct sp_aead_job *job = p->job;
     const __m128i *end = p->piece.s->power + POWERS - 1;
-    vec lengths = widen(lengths_block(job));
+    __m128i lengths = lengths_block(job);
     if (p->piece.len == 0)
-        lengths = xor_vec(lengths, p->piece.carried);
-    add_product(sum, lengths, widen(*end));
+        lengths = _mm_xor_si128(lengths, p->piece.carried);
     if (is_ad_deferred(job) && job->ad_len > 0)
         hash_vector(sum, reverse_blocks(load_part(job->ad, job->ad_len)),
                     end - count_blocks(job->len) - count_blocks(job->ad_len));
-    return first_lane(xor_vec(reverse_blocks(reduce_lanes(sum)), p->mask));
+    const __m128i hash = reduce_block(join_lanes_of(sum, block_product(lengths, *end)));
+    return _mm_xor_si128(reverse_block(hash), p->mask);
 }
 
-INLINE void start_stream(struct stream *m, vec *zeroth, vec *hash, const struct state *s,
+INLINE void start_stream(struct stream *m, __m128i *zeroth, __m128i *hash, const struct state *s,
                          const struct sp_aead_job *job)
 {
     const __m128i nonce = load_nonce(job->nonce);
-    *zeroth = splat(_mm_insert_epi32(nonce, 1 << 24, 3));
-    m->counter = add_words(reverse_blocks(splat(nonce)), first_counters());
+    *zeroth = _mm_insert_epi32(nonce, 1 << 24, 3);
+    m->counter = (struct counter){add_words(reverse_blocks(splat(nonce)), first_counters()), 2};
     m->in = job->in;
     m->out = job->out;
-    *hash = is_ad_deferred(job) ? zero_vec() : hash_ad(s, job->ad, job->ad_len);
+    *hash = is_ad_deferred(job) || is_ad_leading(job) ? _mm_setzero_si128()
+                                                      : hash_ad(s, job->ad, job->ad_len);
 }
 
-INLINE struct piece take_piece(const struct state *s, const uint8_t *from, size_t len, vec carried,
-                               bool last)
+INLINE struct piece take_piece(const struct state *s, const uint8_t *from, size_t len,
+                               __m128i carried, bool last)
 {
     const __m128i *power = s->power + POWERS - count_blocks(len) - (last ? 1 : 0);
-    return (struct piece){s, from, len, power, carried};
+    return (struct piece){s, from, len, power, carried, NULL};
 }
 
 // The tag of the message before, if there is one, once `sum` has its last piece in it.
@@ -246,9 +265,10 @@ INLINE void finish_pending(struct pending *p, struct sum *sum)
 static void seal_pending(struct pending *p)
 {
     struct sum sum = zero_sum();
+    struct waiting w = {zero_vec(), zero_vec()};
     UNROLL
-    for (size_t i = 0; i < CHUNK_VECTORS; i += 2)
-        hash_slot(&sum, &p->piece, i);
+    for (size_t i = 1; i <= CHUNK_VECTORS; i++)
+        hash_slot(&sum, &w, &p->piece, i % CHUNK_VECTORS);
     finish_pending(p, &sum);
 }
 
@@ -257,7 +277,7 @@ static void seal_pending(struct pending *p)
 static void seal_long(struct pending *p, const struct state *s, const struct sp_aead_job *job)
 {
     struct stream m;
-    vec zeroth, hash;
+    __m128i zeroth, hash;
     struct piece piece = p->piece;
     size_t left = job->len;
     start_stream(&m, &zeroth, &hash, s, job);
@@ -265,16 +285,17 @@ static void seal_long(struct pending *p, const struct state *s, const struct sp_
         struct sum sum = zero_sum();
         run_chunk(&m, s, &sum, &piece);
         finish_pending(p, &sum);
+        piece = take_piece(s, m.out - CHUNK_BYTES, CHUNK_BYTES, hash, false);
+        piece.leading = is_ad_leading(job) ? job : NULL;
         for (left -= CHUNK_BYTES; left > CHUNK_BYTES; left -= CHUNK_BYTES) {
-            sum = zero_sum();
-            piece = take_piece(s, m.out - CHUNK_BYTES, CHUNK_BYTES, hash, false);
+            sum = start_sum(&piece);
             run_chunk(&m, s, &sum, &piece);
             hash = reduce_lanes(&sum);
+            piece = take_piece(s, m.out - CHUNK_BYTES, CHUNK_BYTES, hash, false);
         }
-        piece = take_piece(s, m.out - CHUNK_BYTES, CHUNK_BYTES, hash, false);
     }
-    struct sum sum = zero_sum();
-    const vec mask = run_last(&m, s, zeroth, left, &sum, &piece);
+    struct sum sum = start_sum(&piece);
+    const __m128i mask = run_last(&m, s, zeroth, left, &sum, &piece);
     if (left < job->len)
         hash = reduce_lanes(&sum);
     else
@@ -286,17 +307,20 @@ static void seal_long(struct pending *p, const struct state *s, const struct sp_
 static __m128i open_long(const struct state *s, const struct sp_aead_job *job)
 {
     struct stream m;
-    vec zeroth, hash;
+    __m128i zeroth, hash;
+    const struct sp_aead_job *leading = is_ad_leading(job) ? job : NULL;
     size_t left = job->len;
     start_stream(&m, &zeroth, &hash, s, job);
     for (; left > CHUNK_BYTES; left -= CHUNK_BYTES) {
-        struct sum sum = zero_sum();
-        const struct piece piece = take_piece(s, m.in, CHUNK_BYTES, hash, false);
+        struct piece piece = take_piece(s, m.in, CHUNK_BYTES, hash, false);
+        piece.leading = leading;
+        leading = NULL;
+        struct sum sum = start_sum(&piece);
         run_chunk(&m, s, &sum, &piece);
         hash = reduce_lanes(&sum);
     }
     struct sum sum = zero_sum();
-    struct pending p = {job, take_piece(s, m.in, left, hash, true), zero_vec()};
+    struct pending p = {job, take_piece(s, m.in, left, hash, true), zeroth};
     p.mask = run_last(&m, s, zeroth, left, &sum, &p.piece);
     return finish_hash(&p, &sum);
 }

@@ -1,5 +1,6 @@
 # sealpost_integration_test(<file> <seconds> [label...]): test_<file>.py against this build's
-# programs, one ctest each. Debian's Python has the packages it needs.
+# programs, one ctest each. Debian's Python has the packages it needs. Most of them wait most of the
+# time; those with the label `alone` tell delays or rates apart and have the machine to themselves.
 function(sealpost_integration_test name timeout_s)
   add_test(NAME integration.${name}
     COMMAND /usr/bin/python3 -B -m pytest -q -p no:cacheprovider
@@ -7,9 +8,10 @@ function(sealpost_integration_test name timeout_s)
   set_tests_properties(integration.${name} PROPERTIES
     ENVIRONMENT SEALPOST_BIN_DIR=${CMAKE_BINARY_DIR}
     TIMEOUT ${timeout_s}
-    LABELS "integration;${ARGN}"
-    # They measure time and load both processors.
-    RUN_SERIAL TRUE)
+    LABELS "integration;${ARGN}")
+  if("alone" IN_LIST ARGN)
+    set_tests_properties(integration.${name} PROPERTIES RUN_SERIAL TRUE)
+  endif()
 endfunction()
 
 sealpost_integration_test(login 120)
@@ -23,7 +25,7 @@ sealpost_integration_test(framing 240)
 sealpost_integration_test(http 240)
 sealpost_integration_test(echo 120)
 sealpost_integration_test(tls 120)
-sealpost_integration_test(timeouts 120)
+sealpost_integration_test(timeouts 120 alone)
 sealpost_integration_test(slow_readers 300)
 sealpost_integration_test(robustness 300)
 sealpost_integration_test(drain 120)
@@ -32,15 +34,15 @@ sealpost_integration_test(load 300)
 sealpost_integration_test(load_crypto 300)
 sealpost_integration_test(live_view 240)
 sealpost_integration_test(report_pages 300)
-sealpost_integration_test(honesty 240)
+sealpost_integration_test(honesty 240 alone)
 sealpost_integration_test(behaviours 300)
 sealpost_integration_test(load_resumption 120)
 sealpost_integration_test(load_stages 120)
 sealpost_integration_test(scenario 120)
 sealpost_integration_test(threshold 120)
 sealpost_integration_test(agents 300)
-sealpost_integration_test(capacity 300)
-sealpost_integration_test(stub_relay 120)
+sealpost_integration_test(capacity 300 alone)
+sealpost_integration_test(stub_relay 120 alone)
 sealpost_integration_test(micro 300)
 sealpost_integration_test(outputs 120)
 sealpost_integration_test(compare 300)

@@ -210,7 +210,7 @@ def test_schema(relay, load):
     assert list(document) == ["schema", "run", "env", "offered", "connections", "messages",
                               "handshakes", "delivery", "latency_us", "budget", "generator",
                               "server", "intervals", "stages", "groups", "thresholds",
-                              "aborted_by", "exit_code"]
+                              "aborted_by", "agents", "exit_code"]
     run = document["run"]
     assert len(run["id"]) == 16 and run["seed"] == 7 and run["duration_s"] >= 1.1
     assert run["config"]["connections"] == 4 and run["config"]["mode"] == "talk"

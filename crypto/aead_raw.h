@@ -1,0 +1,215 @@
+// AES-256-GCM, lane-major, for messages of any length under raw keys, whose expansion is in lanes.
+// Part of each tier's file; see aead_kernel.h and aead_lanes.h.
+//
+// A pass takes a tile of blocks of each message through the cipher, the first one beside the
+// expansion of the keys, and hashes the tile before it, which may be the last one of the group
+// before: neither would fill by itself the time its results take.
+#ifndef SEALCRYPTO_AEAD_RAW_H
+#define SEALCRYPTO_AEAD_RAW_H
+
+#include "aead_lanes.h"
+
+// Blocks of a message in a pass, at most; short messages take fewer.
+#define RAW_TILE 8u
+#define RAW_SHORT_TILE 4u
+
+// Where a group's hash has come to.
+struct raw_hash {
+    struct group g;
+    size_t at;               // the tile to be hashed, in blocks
+    vec text[RAW_TILE];      // it
+    vec hash_key;            // H
+    vec power[2 * RAW_TILE]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
+                             // something for blocks a tile does not have
+    vec hash, mask;
+};
+
+INLINE vec *raw_power(struct raw_hash *h, size_t n)
+{
+    return &h->power[RAW_TILE - 1 + n];
+}
+
+INLINE void derive_power(struct raw_hash *h, size_t n)
+{
+    if (n == 1)
+        *raw_power(h, 1) = settle(divide_by_x(reverse_blocks(h->hash_key)));
+    else if (n % 2 == 0)
+        *raw_power(h, n) = settle(square(*raw_power(h, n / 2)));
+    else
+        *raw_power(h, n) = settle(multiply(*raw_power(h, n / 2), *raw_power(h, n / 2 + 1)));
+}
+
+INLINE vec hash_raw_ad(struct raw_hash *h, const struct run *run)
+{
+    if (run->ad_blocks == 0)
+        return zero_vec();
+    struct sum sum = first_product(load_ad(&h->g, run, run->ad_blocks - 1), *raw_power(h, 1));
+    for (size_t n = 2; n <= run->ad_blocks; n++)
+        add_product(&sum, load_ad(&h->g, run, run->ad_blocks - n), *raw_power(h, n));
+    return reduce_each(&sum);
+}
+_Static_assert(LANES_AD_BLOCKS <= RAW_SHORT_TILE, "powers for associated data");
+
+// What is done of a hash after round r of 1 … 14. If this is the first tile: powers, each shortly
+// before it is used, and associated data. The tile from its end, as its beginning waits for the
+// tile before. What is last.
+INLINE void hash_raw_step(struct raw_hash *h, struct sum *sum, const struct run *run, size_t r,
+                          size_t tile)
+{
+    const size_t text = tile == RAW_TILE ? 4 : 5; // the round of its last block
+    const size_t left = run->blocks - h->at, n = left < tile ? left : tile;
+    if (r <= tile && h->at == 0)
+        derive_power(h, r);
+    if (r == text && h->at == 0)
+        h->hash = hash_raw_ad(h, run);
+    if (r >= text && r < text + tile) {
+        const size_t j = tile - 1 - (r - text);
+        const vec block = j == 0 ? xor_vec(h->text[0], h->hash) : h->text[j];
+        const vec power = raw_power(h, n)[-(ptrdiff_t)j];
+        if (r == text)
+            *sum = first_product(block, power);
+        else
+            add_product(sum, block, power);
+    }
+    if (r == text + tile && run->blocks > 0)
+        h->hash = settle(reduce_each(sum));
+    if (r == text + tile + 1 && left <= tile)
+        h->hash = settle(multiply(xor_vec(h->hash, load_lengths(&h->g, run)), *raw_power(h, 1)));
+}
+
+// Adds the key stream to a tile, stores, and keeps what GHASH takes.
+INLINE void run_tile(struct raw_hash *h, size_t at, size_t tile, vec *v, bool sealing)
+{
+    h->at = at;
+    UNROLL
+    for (size_t t = 0; t < tile; t += LANES) {
+        transpose(v + t);
+        UNROLL
+        for (size_t l = 0; l < LANES; l++)
+            v[t + l] = reverse_blocks(run_row(&h->g, l, (at + t) * BLOCK_BYTES, v[t + l], sealing));
+        transpose(v + t);
+        UNROLL
+        for (size_t l = 0; l < LANES; l++)
+            h->text[t + l] = v[t + l];
+    }
+}
+
+// A group's first tile while its keys are expanded, and the last one of the group before, if there
+// is one. Leaves the round keys for more tiles.
+INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const struct run *run,
+                      vec round[ROUND_KEYS], size_t tile, bool sealing)
+{
+    vec v[RAW_TILE + 2]; // masks the tags; text; becomes H
+    struct sum sum;
+    const uint8_t *raw[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        raw[l] = next->g.job[l].raw_key;
+    vec key[2] = {load_lanes(raw, 0), load_lanes(raw, BLOCK_BYTES)};
+    start_key_stream(v, tile + 1, load_nonces(&next->g), key[0]);
+    v[tile + 1] = key[0];
+    if (tile == RAW_TILE)
+        round[0] = key[0];
+    UNROLL
+    for (size_t r = 1; r < ROUND_KEYS; r++) {
+        if (r > 1)
+            key[r % 2] = next_round_key(key[r % 2], key[(r + 1) % 2], r);
+        if (tile == RAW_TILE)
+            round[r] = key[r % 2];
+        run_round(v, tile + 2, r, key[r % 2]);
+        if (before != NULL)
+            hash_raw_step(before, &sum, run, r, tile);
+    }
+    next->mask = v[0];
+    next->hash_key = v[tile + 1];
+    run_tile(next, 0, tile, v + 1, sealing);
+}
+
+// Whatever of the group's text goes beyond the first tile.
+INLINE void continue_raw(struct raw_hash *h, const struct run *run, const vec round[ROUND_KEYS],
+                         bool sealing)
+{
+    vec counter =
+        add_words(reverse_blocks(load_nonces(&h->g)), splat(_mm_set_epi32(0, 0, 0, RAW_TILE + 2)));
+    for (size_t at = RAW_TILE; at < run->blocks; at += RAW_TILE) {
+        vec v[RAW_TILE];
+        struct sum sum;
+        UNROLL
+        for (size_t j = 0; j < RAW_TILE; j++) {
+            v[j] = xor_vec(reverse_blocks(counter), round[0]);
+            counter = add_words(counter, splat(_mm_set_epi32(0, 0, 0, 1)));
+        }
+        UNROLL
+        for (size_t r = 1; r < ROUND_KEYS; r++) {
+            run_round(v, RAW_TILE, r, round[r]);
+            hash_raw_step(h, &sum, run, r, RAW_TILE);
+        }
+        run_tile(h, at, RAW_TILE, v, sealing);
+    }
+}
+
+INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
+{
+    return finish_group(&h->g, run, xor_vec(reverse_blocks(h->hash), h->mask), sealing, ok);
+}
+
+INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
+{
+    struct raw_hash h[2], *before = &h[0];
+    struct padding padding;
+    vec round[ROUND_KEYS];
+    struct sum sum;
+    bool all = true;
+    UNROLL
+    for (size_t i = 0; i < RAW_TILE; i++)
+        h[0].power[i] = h[1].power[i] = zero_vec();
+    take_group(&before->g, run, 0, &padding);
+    start_raw(before, NULL, run, round, tile, sealing);
+    if (tile == RAW_TILE)
+        continue_raw(before, run, round, sealing);
+    for (size_t at = LANES; at < run->count; at += LANES) {
+        struct raw_hash *const next = &h[at / LANES % 2];
+        take_group(&next->g, run, at, &padding);
+        start_raw(next, before, run, round, tile, sealing);
+        all = finish_raw(before, run, sealing, ok) && all;
+        if (tile == RAW_TILE)
+            continue_raw(next, run, round, sealing);
+        before = next;
+    }
+    UNROLL
+    for (size_t r = 1; r < ROUND_KEYS; r++)
+        hash_raw_step(before, &sum, run, r, tile);
+    all = finish_raw(before, run, sealing, ok) && all;
+    sp_wipe(h, sizeof(h));
+    sp_wipe(round, sizeof(round));
+    return all;
+}
+
+static bool seal_raw(const struct run *run)
+{
+    return run_raw(run, RAW_TILE, true, NULL);
+}
+
+static bool open_raw(const struct run *run, bool *ok)
+{
+    return run_raw(run, RAW_TILE, false, ok);
+}
+
+static bool seal_raw_short(const struct run *run)
+{
+    return run_raw(run, RAW_SHORT_TILE, true, NULL);
+}
+
+static bool open_raw_short(const struct run *run, bool *ok)
+{
+    return run_raw(run, RAW_SHORT_TILE, false, ok);
+}
+
+static bool run_raw_class(const struct run *run, bool sealing, bool *ok)
+{
+    if (run->blocks <= RAW_SHORT_TILE)
+        return sealing ? seal_raw_short(run) : open_raw_short(run, ok);
+    return sealing ? seal_raw(run) : open_raw(run, ok);
+}
+
+#endif
