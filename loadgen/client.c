@@ -55,10 +55,15 @@ void client_arm_receive(struct shard *s, struct client *c)
     c->is_receiving = true;
 }
 
+static bool is_limit(int error)
+{
+    return error == -EMFILE || error == -ENFILE || error == -EADDRNOTAVAIL || error == -ENOBUFS ||
+           error == -ENOMEM || error == -EADDRINUSE;
+}
+
 static void fail_socket(struct shard *s, int error)
 {
-    if (error == -EMFILE || error == -ENFILE || error == -EADDRNOTAVAIL || error == -ENOBUFS ||
-        error == -ENOMEM || error == -EADDRINUSE)
+    if (is_limit(error))
         shard_fail(s, SHARD_FAILURE_LIMITED,
                    "this machine has no more sockets or ports (%s); raise ulimit -n, or use more "
                    "--source-addresses or --threads",
@@ -144,7 +149,8 @@ void client_on_connect(struct shard *s, struct client *c, int result)
     c->operations--;
     if (c->state != CLIENT_CONNECTING)
         return;
-    if (result < 0 && c->is_registered) {
+    // On the way back the relay may be full for a while; that our ports are is not its fault.
+    if (result < 0 && c->is_registered && !is_limit(result)) {
         client_close(s, c, strerror(-result));
         return;
     }
@@ -411,6 +417,13 @@ static void on_refused(struct shard *s, struct client *c, const struct user_cont
     s->tally.refused[tally_find_refusal(m->code)]++;
     if (sent.is_handshake) {
         handshake_on_refused(s, sent.dialog);
+        return;
+    }
+    // An answer too many would stand for an envelope that is lost.
+    if (dialog_in_flight(sent.dialog) == 0 ||
+        ledger_has_seen(&sent.dialog->peer->flow, sent.sequence)) {
+        s->tally.ledger.duplicate++;
+        pulse_add(&s->pulse.faults, 1);
         return;
     }
     s->tally.ledger.refused++;

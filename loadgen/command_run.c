@@ -81,10 +81,11 @@ static enum exit_code tell(struct outcome *out, struct web *web, int argc, char 
     if (web || o->report.html_file)
         line = report_format_line(out, argc, argv);
     web_finish(web, line);
-    if (!out->has_begun || !o->quiet)
-        summary_print(out, table_stream(out));
+    // First the files: whoever reads the table may hang up (`| head`), which ends us.
     if (!write_files(out, line, argc, argv))
         code = EXIT_CODE_INTERNAL;
+    if (!out->has_begun || !o->quiet)
+        summary_print(out, table_stream(out));
     free(line);
     run_free(out);
     return code;

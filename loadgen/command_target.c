@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "cpu.h"
+#include "output_file.h"
 #include "procstat.h"
 
 #define CA_MAX_BYTES MIB
@@ -84,22 +85,33 @@ static bool check_server(const struct options *o)
 }
 
 // A run of an hour must not end with a file that could not be opened at its beginning.
-static bool check_record(const struct options *o)
+static bool check_files(const struct options *o)
 {
-    FILE *f = o->record_file ? fopen(o->record_file, "we") : NULL;
+    const struct {
+        const char *file, *option;
+    } files[] = {
+        {o->record_file, "record"},     {o->json_file, "json"},
+        {o->report.html_file, "html"},  {o->outputs.csv_file, "csv"},
+        {o->outputs.hlog_file, "hlog"}, {o->outputs.prometheus_file, "prometheus"},
+    };
 
-    if (o->record_file && !f)
-        fprintf(stderr, "sealpost-load: %s of --record: %s\n", o->record_file, strerror(errno));
-    if (f)
-        fclose(f);
-    return f || !o->record_file;
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        int err = output_file_check(files[i].file);
+
+        if (err == 0)
+            continue;
+        fprintf(stderr, "sealpost-load: %s of --%s: %s\n", files[i].file, files[i].option,
+                strerror(-err));
+        return false;
+    }
+    return true;
 }
 
 static bool check_options(const struct options *o, struct target *t)
 {
     int err;
 
-    if (!command_check_target(o, t) || !check_server(o) || !check_pins(o) || !check_record(o))
+    if (!command_check_target(o, t) || !check_server(o) || !check_pins(o) || !check_files(o))
         return false;
     err = raise_descriptor_limit(o);
     if (err == -EMFILE)
@@ -138,7 +150,7 @@ enum exit_code command_open_agents(const struct options *o, struct target *t, ch
     struct tls_context *tls;
 
     *ca = NULL;
-    if (!command_check_target(o, t) || !check_server(o))
+    if (!command_check_target(o, t) || !check_server(o) || !check_files(o))
         return EXIT_CODE_BAD_OPTIONS;
     if (!command_prepare())
         return EXIT_CODE_INTERNAL;

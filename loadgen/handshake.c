@@ -594,8 +594,19 @@ static void go_on(struct shard *s, struct client *c)
     client_settle(s, c);
 }
 
+// Without groups that make one handshake after the other those of the set-up are all there are.
+static bool is_set_up_shown(const struct options *o)
+{
+    for (uint32_t i = 0; i < o->group_count; i++) {
+        if (group_is_handshaking(&o->groups[i]))
+            return false;
+    }
+    return true;
+}
+
 void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns)
 {
+    bool is_measured = d->handshake_began_ns >= s->measure_ns && d->handshake_began_ns < s->end_ns;
     struct tally *t = &s->tally;
     struct client *c = d->owner;
     uint64_t took_ns = received_ns - d->handshake_began_ns;
@@ -606,7 +617,8 @@ void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns
     }
     d->handshake = DIALOG_HANDSHAKE_NONE;
     t->handshakes_done++;
-    hist_record(&t->handshake, took_ns);
+    if (is_measured || is_set_up_shown(s->options))
+        hist_record(&t->handshake, took_ns);
     if (received_ns >= s->measure_ns && received_ns < s->end_ns)
         count_done(s, d, took_ns);
     if (!c->is_settled) {
@@ -614,7 +626,7 @@ void handshake_on_answer(struct shard *s, struct dialog *d, uint64_t received_ns
         return;
     }
     pulse_add(&s->pulse.handshakes, 1);
-    if (d->handshake_began_ns >= s->measure_ns && d->handshake_began_ns < s->end_ns) {
+    if (is_measured) {
         if (s->options->mode == OPTIONS_HANDSHAKE) {
             pulse_record(&s->pulse, took_ns, 1);
             hist_record(&t->response, took_ns);

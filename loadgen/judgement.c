@@ -69,7 +69,7 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
 
     for (uint32_t i = 0; i < out->options->threads; i++)
         in.busy_pct += out->busy_pct[i];
-    if (t->window_ns > 0)
+    if (out->has_server && t->window_ns > 0)
         in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
     if (out->agents)
         return in;

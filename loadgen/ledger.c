@@ -27,6 +27,14 @@ static void clear_gap(struct ledger_flow *flow, uint64_t sequence)
         *word_of(flow, skipped) &= ~bit_of(skipped);
 }
 
+bool ledger_has_seen(const struct ledger_flow *flow, uint64_t sequence)
+{
+    if (sequence >= flow->next)
+        return false;
+    return flow->next - sequence > LEDGER_WINDOW_BITS ||
+           (flow->window[sequence / 64 % WORDS] & bit_of(sequence)) != 0;
+}
+
 static enum ledger_result place(struct ledger_flow *flow, struct ledger_counts *counts,
                                 uint64_t sequence)
 {
@@ -39,7 +47,7 @@ static enum ledger_result place(struct ledger_flow *flow, struct ledger_counts *
         flow->next = sequence + 1;
         return LEDGER_IN_ORDER;
     }
-    if (flow->next - sequence > LEDGER_WINDOW_BITS || (*word_of(flow, sequence) & bit_of(sequence)))
+    if (ledger_has_seen(flow, sequence))
         return LEDGER_DUPLICATE;
     *word_of(flow, sequence) |= bit_of(sequence);
     return LEDGER_REORDERED;

@@ -104,6 +104,10 @@ enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *
                                 const struct ledger_record *record, uint64_t run_id,
                                 uint32_t partner, uint32_t self, bool late);
 
+// Has an envelope with this sequence come? One that is further behind than the window counts as one
+// that has.
+bool ledger_has_seen(const struct ledger_flow *flow, uint64_t sequence);
+
 void ledger_add(struct ledger_counts *into, const struct ledger_counts *from);
 // After the drain: lost = expected − received − refused.
 void ledger_settle(struct ledger_counts *counts);

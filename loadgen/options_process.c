@@ -43,8 +43,7 @@ static const struct argp_option option_table[] = {
     {"json", 'o', "FILE", 0, "Write the result as JSON; - is standard output", 3},
     {"record", KEY_RECORD, "FILE", 0,
      "Write sender, intended and actual time, and size of each envelope sent (a million at most) "
-     "as "
-     "CSV",
+     "as CSV; - is standard output",
      3},
     {"server-pid", KEY_SERVER_PID, "PID", 0, "The relay's process: measure its CPU and memory", 3},
     {"progress", KEY_PROGRESS, "TIME", 0, "Interval of progress lines, 0 for none (1 s)", 3},

@@ -166,12 +166,24 @@ int population_init(struct shard *s)
     return 0;
 }
 
+// What came although it was refused: it was answered twice, and must not hide one that is lost.
+static void settle(struct shard *s, struct dialog *d)
+{
+    uint64_t answered = d->peer->received + d->refused;
+    uint64_t twice = answered > d->next_sequence ? answered - d->next_sequence : 0;
+
+    s->tally.ledger.duplicate += twice;
+    s->tally.ledger.refused -= twice;
+    d->refused -= twice;
+}
+
 void population_count(struct shard *s)
 {
     for (uint32_t i = 0; i < s->client_count; i++) {
         struct client *c = &s->clients[i];
 
         for (uint32_t n = 0; n < c->dialog_count; n++) {
+            settle(s, &c->dialogs[n]);
             c->tally->sent += c->dialogs[n].next_sequence;
             c->tally->received += c->dialogs[n].received;
             c->tally->refused += c->dialogs[n].refused;

@@ -435,7 +435,9 @@ static void watch(struct run *r)
             end_window(r, measure_ns);
         } else if (phase == SHARD_MEASURE && now_ns >= r->next_interval_ns) {
             close_interval(r, measure_ns);
-            r->next_interval_ns += INTERVAL_NS;
+            // After a pause one interval is long; none of the next is of no time.
+            while (r->next_interval_ns <= now_ns)
+                r->next_interval_ns += INTERVAL_NS;
             check_thresholds(r);
             if (r->out->is_aborted)
                 continue;
@@ -465,11 +467,11 @@ static void write_record(struct run *r)
         out->recorded += recorders[i]->count;
         out->not_recorded += recorders[i]->dropped;
     }
-    f = fopen(r->options->record_file, "we");
+    f = strcmp(r->options->record_file, "-") == 0 ? stdout : fopen(r->options->record_file, "we");
     if (f)
         out->record_error =
             recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
-    if (!f || (fclose(f) != 0 && out->record_error == 0))
+    if (!f || (f != stdout && fclose(f) != 0 && out->record_error == 0))
         out->record_error = -errno;
     for (uint32_t i = 0; i < r->shard_count; i++)
         recorder_free(&r->shards[i].recorder);

@@ -62,7 +62,7 @@ struct outcome {
     struct tally tally;
     double busy_pct[OPTIONS_THREADS_MAX];
     double steal_pct;
-    uint64_t throttled_ns; // in the window, by a control group's quota
+    uint64_t throttled_ns; // in the window, by a control group's quota; of agents the most
     struct machine_share share;
     struct backlog backlog;
     bool has_server;                       // the figures below are there

@@ -30,7 +30,8 @@
     X(turn)           /* turns of the loop in the window, without the wait before them */          \
     X(tls_handshake)  /* connected → TLS established, with a full handshake */                   \
     X(tls_resume)     /* connected → TLS established, with the session of a connection before */ \
-    X(handshake)      /* get_bundle sent → confirming message opened */                          \
+    X(handshake)      /* get_bundle sent → confirming message opened; begun in the window, or    \
+                         the set-up's when no group makes handshakes */                            \
     X(initiate)       /* a handshake's share of its batch: bundle verified … initial message */  \
     X(respond)        /* the same: initial message … answer, and new prekeys for those used up */
 

@@ -239,13 +239,23 @@ static bool decode_bundle(struct user_control *out, yyjson_val *root)
            decode_kem(&out->bundle, kem) && decode_ml_dsa(&out->bundle, root, kem);
 }
 
+// It goes to a terminal and into the result: printable ASCII, whatever the relay says.
+static void copy_code(char out[USER_CONTROL_CODE_BYTES], const char *code)
+{
+    size_t len = 0;
+
+    for (; len < USER_CONTROL_CODE_BYTES - 1 && code[len] != '\0'; len++)
+        out[len] = code[len] > ' ' && code[len] <= '~' ? code[len] : '?';
+    out[len] = '\0';
+}
+
 static bool decode_error(struct user_control *out, yyjson_val *root)
 {
     const char *code = yyjson_get_str(yyjson_obj_get(root, "code"));
 
     if (!code)
         return false;
-    snprintf(out->code, sizeof out->code, "%s", code);
+    copy_code(out->code, code);
     out->has_message_id = yyjson_obj_get(root, "message_id") != NULL;
     return !out->has_message_id || get_bytes(root, "message_id", out->message_id, 16);
 }

@@ -41,8 +41,7 @@ struct coordinator {
     uint64_t began_ns, measure_ns, end_ns;
     uint64_t deadline_ns; // of the phase
     uint64_t next_interval_ns;
-    struct series_mark window_from, interval_from;
-    struct pulse_sample window;  // of all agents, at their windows' begin
+    struct series_mark interval_from;
     uint64_t server_cpu_from_ns; // at the window's begin
     uint64_t own_cpu_from_ns;
 };
@@ -185,8 +184,8 @@ static void close_interval(struct coordinator *c)
 static void begin_window(struct coordinator *c)
 {
     c->phase = SHARD_MEASURE;
-    c->window_from = c->interval_from = mark(c);
-    c->server_cpu_from_ns = c->window_from.server_cpu_ns;
+    c->interval_from = mark(c);
+    c->server_cpu_from_ns = c->interval_from.server_cpu_ns;
     c->own_cpu_from_ns = own_cpu_ns();
     c->next_interval_ns = c->measure_ns + INTERVAL_NS;
 }
@@ -316,7 +315,8 @@ static void advance(struct coordinator *c)
         end_window(c);
     } else if (c->phase == SHARD_MEASURE && now_ns >= c->next_interval_ns) {
         close_interval(c);
-        c->next_interval_ns += INTERVAL_NS;
+        while (c->next_interval_ns <= now_ns)
+            c->next_interval_ns += INTERVAL_NS;
         check_thresholds(c);
     }
     enforce_deadline(c, now_ns);

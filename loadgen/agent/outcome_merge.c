@@ -44,5 +44,7 @@ void outcome_merge(struct outcome *into, struct outcome *from, const char *name,
         into->steal_pct = from->steal_pct;
     if (from->setup_ns > into->setup_ns)
         into->setup_ns = from->setup_ns;
-    into->throttled_ns += from->throttled_ns;
+    // Processes of one machine are stopped by one quota, at the same time.
+    if (from->throttled_ns > into->throttled_ns)
+        into->throttled_ns = from->throttled_ns;
 }

@@ -66,7 +66,7 @@ static const struct argp_option option_table[] = {
      "Closed loop at each: connections=10,100,1000, or workers=1,2,4 with --server-command", 0},
     {"server-command", KEY_SERVER_COMMAND, "COMMAND", 0,
      "Start the relay for each point of the sweep (and for the search, with the first): {url} is "
-     "the relay's address, {} the number of workers",
+     "the relay's address, {} the number of workers; the shell (/bin/sh -c) runs it",
      0},
     {"plan", KEY_PLAN, "LIST", 0,
      "users=N,messages=N (a day, each user's),peak=FACTOR[,online=1][,headroom=0.6][,cores=1]"

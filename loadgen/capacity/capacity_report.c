@@ -253,7 +253,7 @@ static void add_plan(doc_t *d, val_t *root, const struct capacity_findings *f)
 static void add_run(doc_t *d, val_t *root, const struct capacity_findings *f, int argc, char **argv)
 {
     const struct options *o = &f->options->run;
-    val_t *run = yyjson_mut_obj_add_obj(d, root, "run"), *args;
+    val_t *run = yyjson_mut_obj_add_obj(d, root, "run");
     char text[64];
     struct tm utc;
 
@@ -268,9 +268,7 @@ static void add_run(doc_t *d, val_t *root, const struct capacity_findings *f, in
     yyjson_mut_obj_add_str(d, run, "arrival", options_arrival_name(o->arrival));
     result_json_add_real(d, run, "window_s", (double)o->duration_ns / 1e9);
     yyjson_mut_obj_add_bool(d, run, "interrupted", f->exit_code == EXIT_CODE_INTERRUPTED);
-    args = yyjson_mut_obj_add_arr(d, run, "argv");
-    for (int i = 0; i < argc; i++)
-        yyjson_mut_arr_add_str(d, args, argv[i]);
+    result_json_add_argv(d, run, argc, argv);
 }
 
 char *capacity_report_format_json(const struct capacity_findings *f, bool is_pretty, int argc,

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <yyjson.h>
 
+#include "description.h"
 #include "exit_code.h"
 
 #define PATH_BYTES 64u
@@ -201,10 +202,16 @@ static int take_thresholds(struct parse *p, struct measurement *m, yyjson_val *l
     return 0;
 }
 
-// "hold 10 100-100, ramp 5 100-900": what every stage offered, as far as there is room.
+static double number(yyjson_val *of, const char *path)
+{
+    return yyjson_get_num(find(of, path));
+}
+
+// "hold 10 100-100, ramp 5 100-900": what every stage offered.
 static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages)
 {
-    size_t len = 0, i, n;
+    struct description d = {.out = out, .hash = DESCRIPTION_HASH_BEGIN};
+    size_t i, n;
     yyjson_val *v;
 
     yyjson_arr_foreach(stages, i, n, v)
@@ -212,19 +219,20 @@ static void describe_stages(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *stages
         char kind[MEASUREMENT_TEXT_BYTES];
 
         take_text(kind, yyjson_obj_get(v, "kind"));
-        if (len < MEASUREMENT_TEXT_BYTES)
-            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.6g %.6g-%.6g",
-                                    i > 0 ? ", " : "", kind,
-                                    yyjson_get_num(yyjson_obj_get(v, "length_s")),
-                                    yyjson_get_num(yyjson_obj_get(v, "from_per_s")),
-                                    yyjson_get_num(yyjson_obj_get(v, "to_per_s")));
+        description_add(&d, "%s%s %.6g %.6g-%.6g", i > 0 ? ", " : "", kind, number(v, "length_s"),
+                        number(v, "from_per_s"), number(v, "to_per_s"));
+        if (yyjson_is_obj(yyjson_obj_get(v, "burst")))
+            description_add(&d, " +%.10g/%.6g", number(v, "burst.count"),
+                            number(v, "burst.every_s"));
     }
+    description_end(&d);
 }
 
 // "pair 80, fan_out 20": behaviours and their users.
 static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups)
 {
-    size_t len = 0, i, n;
+    struct description d = {.out = out, .hash = DESCRIPTION_HASH_BEGIN};
+    size_t i, n;
     yyjson_val *v;
 
     yyjson_arr_foreach(groups, i, n, v)
@@ -232,11 +240,9 @@ static void describe_groups(char out[MEASUREMENT_TEXT_BYTES], yyjson_val *groups
         char behaviour[MEASUREMENT_TEXT_BYTES];
 
         take_text(behaviour, yyjson_obj_get(v, "behaviour"));
-        if (len < MEASUREMENT_TEXT_BYTES)
-            len += (size_t)snprintf(out + len, MEASUREMENT_TEXT_BYTES - len, "%s%s %.10g",
-                                    i > 0 ? ", " : "", behaviour,
-                                    yyjson_get_num(yyjson_obj_get(v, "users")));
+        description_add(&d, "%s%s %.10g", i > 0 ? ", " : "", behaviour, number(v, "users"));
     }
+    description_end(&d);
 }
 
 // A stage or a group as a pattern of its own, "…/stage=2-spike": what it carried and how fast. What

@@ -12,4 +12,8 @@
 NODISCARD int output_file_write(const char *file, int (*write)(const void *what, FILE *out),
                                 const void *what);
 
+// Could it be written, as far as that can be told without touching it? NULL and "-" can.
+// Errors: -errno.
+NODISCARD int output_file_check(const char *file);
+
 #endif

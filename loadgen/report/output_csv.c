@@ -24,12 +24,16 @@ void output_format_csv(FILE *to, const struct outcome *out)
         fprintf(to, "%.3f,%.3f,%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%" PRIu64 ",%.3f",
                 (double)p->at_ns / 1e9, seconds, p->sent, p->delivered, p->handshakes, p->refused,
                 p->faults, seconds > 0 ? (double)p->delivered / seconds : 0);
-        put_us(to, any, p->p50_ns);
-        put_us(to, any, p->p90_ns);
-        put_us(to, any && p->latency_count >= 1000, p->p99_ns);
-        put_us(to, series_supports_p99_9(p), p->p99_9_ns);
+        put_us(to, series_supports(p, 50), p->p50_ns);
+        put_us(to, series_supports(p, 90), p->p90_ns);
+        put_us(to, series_supports(p, 99), p->p99_ns);
+        put_us(to, series_supports(p, 99.9), p->p99_9_ns);
         put_us(to, any, p->max_ns);
-        fprintf(to, ",%.2f", p->len_ns > 0 ? 100.0 * (double)p->busy_ns / (double)p->len_ns : 0);
+        // The mean of its threads, as in the JSON result.
+        fprintf(to, ",%.2f",
+                p->len_ns > 0
+                    ? 100.0 * (double)p->busy_ns / (double)p->len_ns / out->options->threads
+                    : 0);
         if (p->has_server && p->len_ns > 0)
             fprintf(to, ",%.2f\r\n", 100.0 * (double)p->server_cpu_ns / (double)p->len_ns);
         else

@@ -10,6 +10,7 @@
 #include <yyjson.h>
 
 #include "output_metric.h"
+#include "result_json.h"
 
 #define SERVICE "sealpost-load"
 #define PREFIX "sealpost.load."
@@ -215,6 +216,8 @@ bool output_otlp_send(const struct outcome *out, const char *url,
         ok = post(curl, full, body, reason);
     else
         snprintf(reason, OUTPUT_OTLP_REASON_BYTES, "out of memory");
+    if (!ok)
+        result_json_hide_credentials(reason);
     curl_easy_cleanup(curl);
     free(body);
     return ok;

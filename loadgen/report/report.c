@@ -28,7 +28,7 @@ static void add_config(doc_t *d, val_t *run, const struct outcome *out)
     val_t *c = yyjson_mut_obj_add_obj(d, run, "config");
     val_t *pin;
 
-    yyjson_mut_obj_add_str(d, c, "url", o->url);
+    result_json_add_text(d, c, "url", o->url);
     yyjson_mut_obj_add_str(d, c, "mode", options_mode_name(o->mode));
     yyjson_mut_obj_add_uint(d, c, "connections", o->connections);
     yyjson_mut_obj_add_uint(d, c, "in_flight",
@@ -59,14 +59,14 @@ static void add_record(doc_t *d, val_t *run, const struct outcome *out)
         return;
     }
     record = yyjson_mut_obj_add_obj(d, run, "record");
-    yyjson_mut_obj_add_str(d, record, "file", out->options->record_file);
+    result_json_add_text(d, record, "file", out->options->record_file);
     yyjson_mut_obj_add_uint(d, record, "rows", out->recorded);
     yyjson_mut_obj_add_uint(d, record, "not_recorded", out->not_recorded);
 }
 
 static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, char **argv)
 {
-    val_t *run = yyjson_mut_obj_add_obj(d, root, "run"), *args;
+    val_t *run = yyjson_mut_obj_add_obj(d, root, "run");
     char text[64];
     struct tm utc;
 
@@ -80,14 +80,12 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
     result_json_add_real(d, run, "duration_s", (double)out->tally.window_ns / 1e9);
     yyjson_mut_obj_add_bool(d, run, "interrupted", out->interrupted);
     if (out->failure != SHARD_FAILURE_NONE)
-        yyjson_mut_obj_add_str(d, run, "failure", out->failure_text);
+        result_json_add_text(d, run, "failure", out->failure_text);
     else
         yyjson_mut_obj_add_null(d, run, "failure");
     add_record(d, run, out);
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
-    args = yyjson_mut_obj_add_arr(d, run, "argv");
-    for (int i = 0; i < argc; i++)
-        result_json_push_text(d, args, argv[i]);
+    result_json_add_argv(d, run, argc, argv);
     add_config(d, run, out);
 }
 
@@ -113,6 +111,9 @@ static void add_env(doc_t *d, val_t *root, const struct outcome *out)
     shortcuts = yyjson_mut_obj_add_arr(d, env, "shortcuts");
     if (out->target->tls && !out->options->ca_file)
         yyjson_mut_arr_add_str(d, shortcuts, "the relay's certificate is not verified");
+    if (out->target->tls && out->ceiling.per_s > 0)
+        yyjson_mut_arr_add_str(d, shortcuts,
+                               "the ceiling was measured over ws: over wss it is lower");
 }
 
 static void add_offered(doc_t *d, val_t *root, const struct outcome *out)
@@ -157,7 +158,7 @@ static void add_delivery(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, delivery, "accepted", t->accepted);
     yyjson_mut_obj_add_uint(d, delivery, "disconnected", t->disconnected);
     if (t->disconnected > 0)
-        yyjson_mut_obj_add_str(d, delivery, "first_disconnect", out->disconnect_text);
+        result_json_add_text(d, delivery, "first_disconnect", out->disconnect_text);
     else
         yyjson_mut_obj_add_null(d, delivery, "first_disconnect");
 }
@@ -278,10 +279,10 @@ static void add_interval(doc_t *d, val_t *list, const struct outcome *out,
     result_json_add_real(d, o, "length_s", len_ns / 1e9);
     yyjson_mut_obj_add_uint(d, o, "count", count);
     result_json_add_real(d, o, "per_s", any ? (double)count * 1e9 / len_ns : 0);
-    result_json_add_optional(d, o, "p50_us", timed, (double)p->p50_ns / 1e3);
-    result_json_add_optional(d, o, "p90_us", timed, (double)p->p90_ns / 1e3);
-    result_json_add_optional(d, o, "p99_us", timed, (double)p->p99_ns / 1e3);
-    result_json_add_optional(d, o, "p99_9_us", series_supports_p99_9(p), (double)p->p99_9_ns / 1e3);
+    result_json_add_optional(d, o, "p50_us", series_supports(p, 50), (double)p->p50_ns / 1e3);
+    result_json_add_optional(d, o, "p90_us", series_supports(p, 90), (double)p->p90_ns / 1e3);
+    result_json_add_optional(d, o, "p99_us", series_supports(p, 99), (double)p->p99_ns / 1e3);
+    result_json_add_optional(d, o, "p99_9_us", series_supports(p, 99.9), (double)p->p99_9_ns / 1e3);
     result_json_add_optional(d, o, "max_us", timed, (double)p->max_ns / 1e3);
     yyjson_mut_obj_add_uint(d, o, "sent", p->sent);
     yyjson_mut_obj_add_uint(d, o, "delivered", p->delivered);

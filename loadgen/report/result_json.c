@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistr.h>
 
@@ -24,7 +25,7 @@ void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char 
         yyjson_mut_obj_add_null(d, to, key);
 }
 
-void result_json_push_text(yyjson_mut_doc *d, yyjson_mut_val *array, const char *text)
+static yyjson_mut_val *make_text(yyjson_mut_doc *d, const char *text)
 {
     yyjson_mut_val *value = yyjson_mut_strcpy(d, text);
     // Ours: it was copied.
@@ -35,7 +36,40 @@ void result_json_push_text(yyjson_mut_doc *d, yyjson_mut_val *array, const char 
         at = (uint8_t *)(uintptr_t)wrong;
         *at++ = '?';
     }
-    yyjson_mut_arr_append(array, value);
+    return value;
+}
+
+void result_json_add_text(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, const char *text)
+{
+    yyjson_mut_obj_add_val(d, to, key, make_text(d, text));
+}
+
+void result_json_hide_credentials(char *text)
+{
+    for (char *at = text; (at = strstr(at, "://")) != NULL;) {
+        size_t len = strcspn(at += 3, "/?# '\"");
+        char *host = memrchr(at, '@', len);
+
+        if (!host || host == at)
+            continue;
+        *at++ = '*';
+        memmove(at, host, strlen(host) + 1);
+    }
+}
+
+void result_json_add_argv(yyjson_mut_doc *d, yyjson_mut_val *to, int argc, char **argv)
+{
+    yyjson_mut_val *args = yyjson_mut_obj_add_arr(d, to, "argv");
+
+    for (int i = 0; i < argc; i++) {
+        char *shown = strdup(argv[i]);
+
+        if (!shown)
+            return; // memory is short: what follows will not be written either
+        result_json_hide_credentials(shown);
+        yyjson_mut_arr_append(args, make_text(d, shown));
+        free(shown);
+    }
 }
 
 void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key,

@@ -20,9 +20,14 @@ void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
 // null without `has`.
 void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, bool has,
                               double value);
-// A text from outside at the end of an array: what is not UTF-8 is replaced, byte by byte, by "?",
-// because JSON has no place for it.
-void result_json_push_text(yyjson_mut_doc *d, yyjson_mut_val *array, const char *text);
+// A text from outside: what is not UTF-8 is replaced, byte by byte, by "?", because JSON has no
+// place for it.
+void result_json_add_text(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, const char *text);
+// The command line as `argv`, without the names and passwords in its addresses: results are shown
+// around.
+void result_json_add_argv(yyjson_mut_doc *d, yyjson_mut_val *to, int argc, char **argv);
+// SCHEME://NAME:PASSWORD@HOST becomes SCHEME://*@HOST, in place and wherever it stands in a text.
+void result_json_hide_credentials(char *text);
 // Latencies in us: count, mean, percentiles, max. Percentiles with fewer than ten samples beyond
 // them are null.
 void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key,

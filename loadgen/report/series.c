@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SUPPORTING_SAMPLES 10.0 // as in hist.h
+
 _Static_assert(SERIES_POINTS_MAX % 2 == 0, "pairs leave none over");
 
 int series_init(struct series *s)
@@ -24,6 +26,12 @@ void series_free(struct series *s)
     free(s->points);
     free(s->buckets);
     *s = (struct series){0};
+}
+
+bool series_supports(const struct series_point *p, double percentile)
+{
+    // 100 − 99.9 is not exact.
+    return (double)p->latency_count * (100 - percentile) / 100 >= SUPPORTING_SAMPLES - 1e-6;
 }
 
 static void find_point_percentiles(struct series_point *p, const uint64_t buckets[PULSE_BUCKETS])

@@ -52,10 +52,7 @@ void series_find_percentiles(struct series *s, uint32_t index);
 // Put the intervals of another process, counted from its window's begin, beside these. The finer
 // one is made as coarse as the other, `from` too.
 void series_merge(struct series *into, struct series *from);
-// Are there ten samples beyond p99.9?
-static inline bool series_supports_p99_9(const struct series_point *p)
-{
-    return p->latency_count >= 10000;
-}
+// Are there ten samples beyond this percentile, below 100?
+bool series_supports(const struct series_point *p, double percentile);
 
 #endif

@@ -3,6 +3,7 @@ import base64
 import csv
 import http.server
 import json
+import os
 import struct
 import subprocess
 import threading
@@ -156,11 +157,38 @@ def test_csv_on_standard_output(relay, tmp_path):
     assert result.stdout.startswith("at_s,length_s,")
 
 
-@pytest.mark.parametrize("option", ["--csv", "--hlog", "--prometheus", "--hgrm"])
-def test_a_place_that_cannot_be_written_fails_the_run(relay, tmp_path, option):
+@pytest.mark.parametrize("option", ["--csv", "--hlog", "--prometheus", "--html"])
+def test_a_place_that_cannot_be_written_is_told_before_the_run(relay, tmp_path, option):
     result = run_load(relay, *QUICK, option, tmp_path / "absent" / "file", cwd=tmp_path)
+    assert result.code == 104
+    assert f"file of {option}: No such file" in result.stderr
+    assert len(result.stderr.splitlines()) == 1, "nothing was run"
+
+
+def test_a_folder_that_cannot_be_made_fails_the_run(relay, tmp_path):
+    result = run_load(relay, *QUICK, "--hgrm", tmp_path / "absent" / "file", cwd=tmp_path)
     assert result.code == 1
     assert "absent" in result.stderr and "No such file" in result.stderr
+
+
+def test_files_are_written_when_nobody_reads_the_table(relay, tmp_path):
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        subprocess.run([binary("loadgen/sealpost-load"), relay.url("ws"), *map(str, QUICK), "-o",
+                        "run.json", "--csv", "run.csv"], cwd=tmp_path, stdout=writer,
+                       stderr=subprocess.DEVNULL, timeout=30 + PATIENCE_S)
+    finally:
+        os.close(writer)
+    assert json.loads((tmp_path / "run.json").read_text())["messages"]["count"] > 0
+    assert (tmp_path / "run.csv").read_text().startswith("at_s,length_s,")
+
+
+def test_records_on_standard_output(relay, tmp_path):
+    result = run_load(relay, *QUICK, "--record", "-", "-q", cwd=tmp_path)
+    assert result.code in FINE
+    assert result.stdout.startswith("sender,intended_ns,sent_ns,payload_bytes\n")
+    assert not (tmp_path / "-").exists()
 
 
 def test_a_full_disk_is_told(relay, tmp_path):

@@ -1,9 +1,10 @@
-foreach(name agent_message arena backlog budget capacity_report dialog downlink exit_code group
-    handshake handshake_faults hdr_encoding ledger machine options options_scenario outcome_codec
-    output_format page payload percentile_curve persona plan planner preview prng pulse recorder
-    report report_options scenario scenario_entry schedule screen search series server_process
-    sink_users slo source_list stage stage_result stage_tally summary sweep tally tally_codec
-    target terminal threshold threshold_list travel user_control usl verdict web_request)
+foreach(name agent_message arena backlog budget capacity_report client dialog downlink exit_code
+    group handshake handshake_faults hdr_encoding ledger machine options options_scenario
+    outcome_codec output_format page payload percentile_curve persona plan planner preview prng
+    pulse recorder report report_options scenario scenario_entry schedule screen search series
+    server_process sink_users slo source_list stage stage_result stage_tally summary sweep tally
+    tally_codec target terminal threshold threshold_list travel user_control usl verdict
+    web_request)
   sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()
 
@@ -12,10 +13,11 @@ foreach(name handshake handshake_faults)
 endforeach()
 target_compile_definitions(test_hdr_encoding
   PRIVATE SEALPOST_VECTORS="${CMAKE_CURRENT_SOURCE_DIR}/vectors")
+target_link_libraries(test_client PRIVATE PkgConfig::SODIUM)
 target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
 
 # compare and export
-foreach(name comparison comparison_print evidence export junit measurement_parse stat_bootstrap
+foreach(name comparison comparison_print evidence export junit measurement_parse output_file stat_bootstrap
     stat_rank stat_sample)
   sealpost_unit_test(${name} sealpost_loadgen m)
 endforeach()

@@ -77,6 +77,13 @@ static void search(double capacity_per_s)
     search_answer(&f.search, &f.answer);
 }
 
+Test(capacity_report, format_takes_any_bytes_in_argv)
+{
+    argv[1] = "caf\xe9 wss://me:s3cret@h";
+    format();
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/1")), "caf? wss://*@h");
+}
+
 Test(capacity_report, format_search)
 {
     search(5000);

@@ -180,6 +180,39 @@ Test(measurement_parse, stages_and_groups_are_patterns)
     cr_expect(eq(sz, list.count, 1));
 }
 
+// A result of eight stages, the last one as it is given.
+static const char *stages_that_end(const char *last)
+{
+    static char described[MEASUREMENT_TEXT_BYTES];
+    char stages[1024] = "\"stages\":[", text[2048];
+
+    for (unsigned i = 0; i < 7; i++)
+        strcat(stages,
+               "{\"kind\":\"hold\",\"length_s\":10,\"from_per_s\":1000,\"to_per_s\":1000},");
+    strcat(strcat(stages, last), "]");
+    snprintf(text, sizeof text, LOAD("talk", "%s"), stages);
+    cr_assert(eq(int, parse(text), 0));
+    memcpy(described, list.items[0].settings[SETTING_stages], sizeof described);
+    return described;
+}
+
+Test(measurement_parse, stages_that_differ_only_late_are_different_tests)
+{
+    static const char *const last[] = {
+        "{\"kind\":\"hold\",\"length_s\":10,\"from_per_s\":1000,\"to_per_s\":1000}",
+        "{\"kind\":\"hold\",\"length_s\":10,\"from_per_s\":1000,\"to_per_s\":1001}",
+        "{\"kind\":\"hold\",\"length_s\":10,\"from_per_s\":1000,\"to_per_s\":1000,"
+        "\"burst\":{\"count\":500,\"every_s\":1}}",
+    };
+    char first[MEASUREMENT_TEXT_BYTES];
+
+    memcpy(first, stages_that_end(last[0]), sizeof first);
+    cr_assert_not_null(strstr(first, "... #"));
+    cr_expect(eq(str, (char *)stages_that_end(last[0]), first));
+    cr_expect(ne(str, (char *)stages_that_end(last[1]), first));
+    cr_expect(ne(str, (char *)stages_that_end(last[2]), first));
+}
+
 #define BENCH_ROW(more)                                                                            \
     "{\"pattern\":\"sparse\",\"server\":\"relay-ws\",\"connections\":1000,\"in_flight\":1,"        \
     "\"payload_bytes\":256,\"per_s\":1000,\"ratio_to_raw\":0.5,\"cpu_ratio_to_raw\":1.5,"          \

@@ -247,8 +247,10 @@ Test(report, format_json_intervals)
 
 Test(report, format_json_takes_any_bytes_in_argv)
 {
-    char *hostile[] = {"sealpost-load", "caf\xe9 \xf0\x9f", "</script>", NULL};
-    char *text = report_format_json(&out, 3, hostile);
+    char *hostile[] = {"sealpost-load", "caf\xe9 \xf0\x9f", "</script>", NULL}, *text;
+
+    o.record_file = "\xff.csv";
+    text = report_format_json(&out, 3, hostile);
 
     cr_assert_not_null(text);
     parsed = yyjson_read(text, strlen(text), 0);
@@ -256,6 +258,23 @@ Test(report, format_json_takes_any_bytes_in_argv)
     free(text);
     cr_assert_str_eq(yyjson_get_str(at("/run/argv/1")), "caf? ??");
     cr_assert_str_eq(yyjson_get_str(at("/run/argv/2")), "</script>");
+    cr_assert_str_eq(yyjson_get_str(at("/run/record/file")), "?.csv");
+}
+
+Test(report, format_json_tells_no_passwords)
+{
+    char *secret[] = {"sealpost-load", "--otlp=https://me:s3cret@host:4318/a@b", "http://h/?a=x@y",
+                      "run 'ws://@h' 'wss://k@h'", NULL};
+    char *text = report_format_json(&out, 4, secret);
+
+    cr_assert_not_null(text);
+    parsed = yyjson_read(text, strlen(text), 0);
+    root = yyjson_doc_get_root(parsed);
+    free(text);
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/1")), "--otlp=https://*@host:4318/a@b");
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/2")), "http://h/?a=x@y");
+    cr_assert_str_eq(yyjson_get_str(at("/run/argv/3")), "run 'ws://@h' 'wss://*@h'");
+    cr_assert_str_eq(secret[1], "--otlp=https://me:s3cret@host:4318/a@b", "it is still needed");
 }
 
 Test(report, format_line_is_one_line)
@@ -360,6 +379,19 @@ Test(report, format_json_names_shortcuts)
     o.insecure = true;
     format();
     cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 1);
+}
+
+Test(report, format_json_names_the_ceiling_of_another_scheme)
+{
+    t.tls = true;
+    o.ca_file = "ca.pem";
+    out.ceiling.per_s = 10000;
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 1);
+    t.tls = false;
+    yyjson_doc_free(parsed);
+    format();
+    cr_assert_eq(yyjson_arr_size(at("/env/shortcuts")), 0);
 }
 
 Test(report, format_json_nothing_measured)

@@ -102,12 +102,20 @@ Test(series, add_without_server)
     cr_assert_not(s.points[1].has_server);
 }
 
-Test(series, supports_p99_9_with_ten_beyond)
+Test(series, supports_with_ten_beyond)
 {
-    add_second(9999, NS_PER_MS);
-    cr_assert_not(series_supports_p99_9(&s.points[0]));
-    add_second(10000, NS_PER_MS);
-    cr_assert(series_supports_p99_9(&s.points[1]));
+    static const struct {
+        double percentile;
+        uint64_t count;
+    } least[] = {{50, 20}, {90, 100}, {99, 1000}, {99.9, 10000}};
+
+    for (unsigned i = 0; i < COUNT_OF(least); i++) {
+        struct series_point p = {.latency_count = least[i].count};
+
+        cr_assert(series_supports(&p, least[i].percentile));
+        p.latency_count--;
+        cr_assert_not(series_supports(&p, least[i].percentile));
+    }
 }
 
 Test(series, merge_puts_the_same_time_together)

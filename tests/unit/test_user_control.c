@@ -136,6 +136,17 @@ Test(user_control, decode_bundle_with_post_quantum_keys)
     cr_assert_not(decode_post_quantum(SP_ML_KEM_PUBLIC_BYTES, SP_ML_DSA_PUBLIC_BYTES + 1));
 }
 
+Test(user_control, decode_error_makes_its_code_printable)
+{
+    cr_assert(decode("{\"type\":\"error\",\"code\":\"\\u001b[2J\u00e9 x\"}"));
+    cr_assert_str_eq(m.code, "?[2J???x");
+    // Cut within a character of several bytes, it would be no UTF-8 and the result unwritable.
+    cr_assert(
+        decode("{\"type\":\"error\",\"code\":\"1234567890123456789012345678901\u00e9\u00e9\"}"));
+    for (const char *at = m.code; *at; at++)
+        cr_assert(*at > ' ' && *at <= '~');
+}
+
 Test(user_control, decode_error)
 {
     cr_assert(decode("{\"type\":\"error\",\"code\":\"rate_limited\",\"message\":\"x\",\"id\":3}"));
