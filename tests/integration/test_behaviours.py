@@ -150,15 +150,16 @@ def test_churn_open_loop_skips_who_is_away(relay, load):
 def test_storm(start_relay, load, scheme):
     relay = start_relay("--workers", 1, listen=(scheme,))
     url, tls = url_of(relay, scheme)
-    document = load(url, *tls, "-c", 40, "-t", 2, "--warmup", "0", "-d", "1500ms",
-                    "--group", "storm,every=500ms").passed()
+    document = load(url, *tls, "-c", 40, "-t", 2, "--warmup", "0", "-d", "3s",
+                    "--group", "storm,every=1s").passed()
     group = only_group(document)
-    # Two, unless the first one took this machine longer than half a second.
+    # Two, unless the first one took this machine longer than a second.
     assert 1 <= group["storms"] <= 2
-    # One recovery for each storm and thread, of 20 users each; nobody's return took longer.
+    # One recovery for each storm and thread, of 20 users each, if it ended in the window; nobody's
+    # return took longer.
     recovery = group["latency_us"]["recovery"]
     assert 2 <= recovery["count"] <= 2 * 2
-    assert group["departures"] == group["returns"] == 20 * recovery["count"]
+    assert 20 * recovery["count"] <= group["departures"] == group["returns"] <= 20 * 2 * 2
     assert recovery["max"] >= group["latency_us"]["reconnect"]["max"]
 
 
