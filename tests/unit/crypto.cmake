@@ -19,7 +19,7 @@ endforeach()
 # own tests go through the tiers by themselves.
 function(sealpost_tier_test name tier)
   add_test(NAME unit.${name}_${tier} COMMAND test_${name} --jobs 2)
-  set_tests_properties(unit.${name}_${tier} PROPERTIES TIMEOUT 120 LABELS unit
+  set_tests_properties(unit.${name}_${tier} PROPERTIES TIMEOUT 300 LABELS unit
     ENVIRONMENT SEALPOST_CRYPTO_TIER=${tier})
 endfunction()
 foreach(name ed25519 initial initiate ratchet respond session session_epoch)
