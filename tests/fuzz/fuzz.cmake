@@ -46,7 +46,8 @@ target_include_directories(fuzz_planner_parse PRIVATE ${PROJECT_SOURCE_DIR}/load
 target_link_libraries(fuzz_planner_parse PRIVATE m)
 sealpost_fuzzer(sweep_parse loadgen/capacity/sweep.c loadgen/capacity/usl.c)
 target_include_directories(fuzz_sweep_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
-  ${PROJECT_SOURCE_DIR}/loadgen/capacity ${PROJECT_SOURCE_DIR}/loadgen/report
+  ${PROJECT_SOURCE_DIR}/loadgen/agent ${PROJECT_SOURCE_DIR}/loadgen/capacity
+  ${PROJECT_SOURCE_DIR}/loadgen/report
   ${PROJECT_SOURCE_DIR}/crypto/include)
 target_link_libraries(fuzz_sweep_parse PRIVATE PkgConfig::OPENSSL PkgConfig::YYJSON m)
 
@@ -111,7 +112,7 @@ target_link_libraries(fuzz_control_handle_event PRIVATE
 
 sealpost_fuzzer(measurement_parse loadgen/compare/measurement_parse.c loadgen/compare/measurement.c
   loadgen/compare/metric.c loadgen/compare/comparison.c loadgen/compare/comparison_print.c
-  loadgen/compare/export.c loadgen/compare/junit.c loadgen/compare/stat_bootstrap.c
+  loadgen/compare/description.c loadgen/compare/export.c loadgen/compare/junit.c loadgen/compare/stat_bootstrap.c
   loadgen/compare/stat_rank.c loadgen/compare/stat_sample.c)
 target_include_directories(fuzz_measurement_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
   ${PROJECT_SOURCE_DIR}/loadgen/compare)
