@@ -70,11 +70,6 @@ struct dialog *dialog_find_session(struct client *c, const uint8_t id[SP_SESSION
 NODISCARD bool dialog_find_message(struct dialog_message *out, struct client *c,
                                    const uint8_t message_id[WIRE_MESSAGE_ID_BYTES]);
 
-static inline uint32_t dialog_index(const struct dialog *d)
-{
-    return (uint32_t)(d->message_base >> DIALOG_NUMBER_BITS);
-}
-
 // Envelopes sent that neither came nor were refused.
 static inline uint64_t dialog_in_flight(const struct dialog *d)
 {
