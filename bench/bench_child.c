@@ -67,7 +67,7 @@ static int wait_readable(int fd, uint64_t deadline_ns)
 }
 
 // In the child, between fork and exec.
-static void become(const struct bench_child_setup *setup, int piped, pid_t parent)
+static void become(const struct bench_child_setup *setup, int piped, int input, pid_t parent)
 {
     int log = open(setup->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     int devnull = open("/dev/null", O_RDONLY | O_CLOEXEC);
@@ -85,28 +85,43 @@ static void become(const struct bench_child_setup *setup, int piped, pid_t paren
         if (sched_setaffinity(0, sizeof set, &set) < 0)
             _exit(EXIT_NO_PROGRAM);
     }
-    if (log < 0 || devnull < 0 || dup2(devnull, STDIN_FILENO) < 0 ||
+    if (log < 0 || devnull < 0 || dup2(input >= 0 ? input : devnull, STDIN_FILENO) < 0 ||
         dup2(piped, setup->piped_fd) < 0 || dup2(log, other) < 0)
         _exit(EXIT_NO_PROGRAM);
     execvp(setup->argv[0], (char *const *)(uintptr_t)setup->argv);
     _exit(EXIT_NO_PROGRAM);
 }
 
+static void close_input(int *fd)
+{
+    if (*fd >= 0)
+        close(*fd);
+    *fd = -1;
+}
+
 int bench_child_start(struct bench_child *c, const struct bench_child_setup *setup)
 {
     pid_t parent = getpid();
-    int pipes[2], err = 0;
+    int pipes[2], inputs[2] = {-1, -1}, err = 0;
 
     assert(interrupt_fd >= 0);
-    *c = (struct bench_child){.pidfd = -1, .out = -1};
+    *c = (struct bench_child){.pidfd = -1, .out = -1, .in = -1};
     if (pipe2(pipes, O_CLOEXEC) < 0)
         return -errno;
+    if (setup->has_input && pipe2(inputs, O_CLOEXEC) < 0) {
+        err = -errno;
+        close(pipes[0]);
+        close(pipes[1]);
+        return err;
+    }
     c->pid = fork();
     if (c->pid == 0)
-        become(setup, pipes[1], parent);
+        become(setup, pipes[1], inputs[0], parent);
     if (c->pid < 0)
         err = -errno;
     close(pipes[1]);
+    close_input(&inputs[0]);
+    c->in = inputs[1];
     c->out = pipes[0];
     if (err == 0) {
         c->pidfd = pidfd_open(c->pid, 0);
@@ -116,6 +131,7 @@ int bench_child_start(struct bench_child *c, const struct bench_child_setup *set
     if (err < 0) {
         if (c->pid < 0) {
             close(c->out);
+            close_input(&c->in);
             c->pid = 0;
         }
         bench_child_kill(c);
@@ -178,8 +194,14 @@ static int reap(struct bench_child *c)
         close(c->pidfd);
     if (c->out >= 0)
         close(c->out);
+    close_input(&c->in);
     c->pid = 0;
     return WIFEXITED(status) ? WEXITSTATUS(status) : EXIT_BY_SIGNAL + WTERMSIG(status);
+}
+
+void bench_child_release(struct bench_child *c)
+{
+    close_input(&c->in);
 }
 
 // Read on to the end of its output, so that it never blocks on a full pipe.

@@ -16,6 +16,7 @@ struct bench_child {
     pid_t pid; // 0: none
     int pidfd;
     int out;         // read end of the child's piped output
+    int in;          // write end of its standard input, -1: it has none
     char line[4096]; // received and not yet taken
     size_t line_len;
 };
@@ -25,6 +26,7 @@ struct bench_child_setup {
     int cpu;                 // all its threads run there, or BENCH_CHILD_ANY_CPU
     int piped_fd;            // STDOUT_FILENO or STDERR_FILENO goes to `out`, the other to `log`
     const char *log;         // file, created or appended to
+    bool has_input;          // `in` is its standard input; else /dev/null is
 };
 
 // Take over SIGINT and SIGTERM, which end every wait below with -EINTR, and ignore SIGPIPE. Call
@@ -38,6 +40,8 @@ NODISCARD int bench_child_start(struct bench_child *c, const struct bench_child_
 // out[cap]. Errors: -EPIPE (it ended first), -ETIMEDOUT, -EINTR.
 NODISCARD int bench_child_wait_line(struct bench_child *c, const char *text, uint64_t timeout_ns,
                                     char *out, size_t cap);
+// End its standard input: the word a client that holds its load waits for.
+void bench_child_release(struct bench_child *c);
 // Discard the rest of its output, wait for its end and release it. Returns its exit code, 128 +
 // signal if a signal ended it. Errors: -ETIMEDOUT, -EINTR; the child is killed then.
 NODISCARD int bench_child_wait(struct bench_child *c, uint64_t timeout_ns);

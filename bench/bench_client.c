@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <netinet/tcp.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -447,6 +448,18 @@ static int measure(struct client *c)
     return drain(c);
 }
 
+// As sealpost-load --hold, but blocking: an idle connection needs nothing meanwhile.
+static void await_word(void)
+{
+    int c;
+
+    puts("ready");
+    fflush(stdout);
+    do
+        c = getchar();
+    while (c != '\n' && c != EOF);
+}
+
 int bench_client_run(const struct bench_client_plan *plan, struct bench_client_result *result,
                      const char **problem)
 {
@@ -468,6 +481,8 @@ int bench_client_run(const struct bench_client_plan *plan, struct bench_client_r
         err = connect_all(&c);
     if (err == 0)
         err = subscribe_all(&c);
+    if (err == 0 && plan->is_held)
+        await_word();
     if (err == 0)
         err = measure(&c);
     *problem = c.problem;

@@ -23,6 +23,7 @@ struct bench_client_plan {
     uint64_t warmup_ns;
     uint64_t measure_ns;
     pid_t server_pid; // 0: the server's processor time is not measured
+    bool is_held;     // say "ready" when connected, begin when standard input has a line or ends
 };
 
 struct bench_client_result {

@@ -15,7 +15,7 @@
 #include "log.h"
 #include "ring.h"
 
-enum { KEY_IN_FLIGHT = 256, KEY_WARMUP, KEY_SERVER_PID, KEY_JSON, KEY_PAYLOAD };
+enum { KEY_IN_FLIGHT = 256, KEY_WARMUP, KEY_SERVER_PID, KEY_JSON, KEY_PAYLOAD, KEY_HOLD };
 
 struct drive_options {
     struct bench_client_plan plan;
@@ -32,6 +32,8 @@ static const struct argp_option option_table[] = {
     {"payload", KEY_PAYLOAD, "BYTES", 0, "payload of each message (default 288)", 0},
     {"seconds", 's', "S", 0, "measured time (default 3)", 0},
     {"warmup", KEY_WARMUP, "S", 0, "unmeasured time before it (default 1)", 0},
+    {"hold", KEY_HOLD, NULL, 0,
+     "say 'ready' when connected and begin when standard input has a line or ends", 0},
     {"pin", 'p', "CPU", 0, "run on this processor", 0},
     {"server-pid", KEY_SERVER_PID, "PID", 0, "measure this process's processor time", 0},
     {"json", KEY_JSON, "FILE", 0, "write the result there ('-': standard output)", 0},
@@ -78,6 +80,9 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         return 0;
     case KEY_SERVER_PID:
         o->plan.server_pid = (pid_t)bench_number_parse(state, "--server-pid", arg, 1, INT32_MAX);
+        return 0;
+    case KEY_HOLD:
+        o->plan.is_held = true;
         return 0;
     case KEY_JSON:
         o->json = arg;

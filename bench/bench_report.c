@@ -76,7 +76,7 @@ static void add_stat(yyjson_mut_doc *doc, yyjson_mut_val *obj, const char *key,
 
 // Every round as it was: what `sealpost-load compare` ranks.
 static void add_samples(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct bench_row *row,
-                        const struct bench_row *raw)
+                        const struct bench_row *raw, bool together)
 {
     yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, obj, "samples");
 
@@ -84,10 +84,14 @@ static void add_samples(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct b
         const struct bench_sample *s = &row->samples[r];
         yyjson_mut_val *sample = yyjson_mut_arr_add_obj(doc, samples), *latency;
 
-        add_real(doc, sample, "per_s", s->per_s);
         add_real(doc, sample, "cpu_ns_per_msg", s->cpu_ns_per_msg);
-        add_real(doc, sample, "ratio_to_raw", bench_sample_ratio(row, raw, r));
         add_real(doc, sample, "cpu_ratio_to_raw", bench_sample_cpu_ratio(row, raw, r));
+        add_real(doc, sample, "client_cpu_ns_per_msg", s->client_cpu_ns_per_msg);
+        add_real(doc, sample, "client_cpu_ratio_to_raw", bench_sample_client_ratio(row, raw, r));
+        if (together) // the rest would tell how the kernel shared its slices out
+            continue;
+        add_real(doc, sample, "per_s", s->per_s);
+        add_real(doc, sample, "ratio_to_raw", bench_sample_ratio(row, raw, r));
         add_real(doc, sample, "client_busy_pct", s->client_busy_pct);
         latency = yyjson_mut_obj_add_obj(doc, sample, "latency_us");
         for (size_t p = 0; p < BENCH_POINTS; p++)
@@ -95,11 +99,23 @@ static void add_samples(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct b
     }
 }
 
+static void add_rates(yyjson_mut_doc *doc, yyjson_mut_val *obj, const struct bench_summary *s)
+{
+    yyjson_mut_val *latency;
+
+    add_stat(doc, obj, "per_s", s->per_s);
+    add_stat(doc, obj, "ratio_to_raw", s->ratio);
+    add_stat(doc, obj, "client_busy_pct", s->client_busy_pct);
+    latency = yyjson_mut_obj_add_obj(doc, obj, "latency_us");
+    for (size_t p = 0; p < BENCH_POINTS; p++)
+        add_real(doc, latency, bench_point_names[p], s->latency_us[p].median);
+}
+
 static void add_row(yyjson_mut_doc *doc, yyjson_mut_val *rows, const struct bench_report *r,
                     const struct bench_row *row)
 {
     yyjson_mut_val *obj = yyjson_mut_arr_add_obj(doc, rows);
-    yyjson_mut_val *latency, *delivery;
+    yyjson_mut_val *delivery;
     struct bench_summary s;
 
     bench_summary_of(row, bench_report_raw_row(r, row), &s);
@@ -109,21 +125,20 @@ static void add_row(yyjson_mut_doc *doc, yyjson_mut_val *rows, const struct benc
     yyjson_mut_obj_add_uint(doc, obj, "in_flight", row->pattern->in_flight);
     yyjson_mut_obj_add_uint(doc, obj, "payload_bytes", row->payload_bytes);
     yyjson_mut_obj_add_uint(doc, obj, "rounds", row->count);
-    add_stat(doc, obj, "per_s", s.per_s);
     add_stat(doc, obj, "cpu_ns_per_msg", s.cpu_ns_per_msg);
-    add_stat(doc, obj, "ratio_to_raw", s.ratio);
     add_stat(doc, obj, "cpu_ratio_to_raw", s.cpu_ratio);
-    add_stat(doc, obj, "client_busy_pct", s.client_busy_pct);
-    latency = yyjson_mut_obj_add_obj(doc, obj, "latency_us");
-    for (size_t p = 0; p < BENCH_POINTS; p++)
-        add_real(doc, latency, bench_point_names[p], s.latency_us[p].median);
+    add_stat(doc, obj, "client_cpu_ns_per_msg", s.client_cpu_ns_per_msg);
+    add_stat(doc, obj, "client_cpu_ratio_to_raw", s.client_cpu_ratio);
+    if (!r->env.together)
+        add_rates(doc, obj, &s);
     delivery = yyjson_mut_obj_add_obj(doc, obj, "delivery");
     for (size_t i = 0; i < BENCH_COUNTS; i++)
         yyjson_mut_obj_add_uint(doc, delivery, bench_count_names[i], s.counts[i]);
-    add_samples(doc, obj, row, bench_report_raw_row(r, row));
+    add_samples(doc, obj, row, bench_report_raw_row(r, row), r->env.together);
 }
 
-static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct bench_report_env *e)
+static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct bench_report_env *e,
+                    bool is_base)
 {
     yyjson_mut_val *env = yyjson_mut_obj_add_obj(doc, root, "env");
     yyjson_mut_val *versions;
@@ -132,7 +147,10 @@ static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct benc
     yyjson_mut_obj_add_str(doc, env, "cpu_id", e->cpu_id);
     yyjson_mut_obj_add_uint(doc, env, "cores", e->cores);
     yyjson_mut_obj_add_str(doc, env, "kernel", e->kernel);
-    yyjson_mut_obj_add_str(doc, env, "commit", e->commit);
+    yyjson_mut_obj_add_str(doc, env, "commit", is_base ? e->base_commit : e->commit);
+    yyjson_mut_obj_add_bool(doc, env, "together", e->together);
+    if (e->pair[0] != '\0')
+        yyjson_mut_obj_add_str(doc, env, "pair", e->pair);
     yyjson_mut_obj_add_str(doc, env, "date", e->date);
     yyjson_mut_obj_add_str(doc, env, "command", e->command);
     yyjson_mut_obj_add_real(doc, env, "seconds", e->seconds);
@@ -146,7 +164,7 @@ static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct benc
             yyjson_mut_obj_add_str(doc, versions, bench_server_kinds[i].name, e->versions[i]);
 }
 
-int bench_report_write_json(const struct bench_report *r, const char *path)
+static int write_json(const struct bench_report *r, const char *path, bool is_base)
 {
     yyjson_mut_doc *doc = yyjson_mut_doc_new(NULL);
     yyjson_mut_val *root = yyjson_mut_obj(doc);
@@ -154,10 +172,11 @@ int bench_report_write_json(const struct bench_report *r, const char *path)
     bool done;
 
     yyjson_mut_doc_set_root(doc, root);
-    add_env(doc, root, &r->env);
+    add_env(doc, root, &r->env, is_base);
     rows = yyjson_mut_obj_add_arr(doc, root, "rows");
     for (unsigned i = 0; i < r->row_count; i++)
-        add_row(doc, rows, r, &r->rows[i]);
+        if (r->rows[i].is_base == is_base || strcmp(r->rows[i].server, "raw") == 0)
+            add_row(doc, rows, r, &r->rows[i]);
     if (!isnan(r->handshakes_per_s)) {
         handshakes = yyjson_mut_obj_add_obj(doc, root, "handshakes");
         yyjson_mut_obj_add_real(doc, handshakes, "per_s", r->handshakes_per_s);
@@ -176,6 +195,16 @@ int bench_report_write_json(const struct bench_report *r, const char *path)
     done = yyjson_mut_write_file(path, doc, YYJSON_WRITE_PRETTY, NULL, NULL);
     yyjson_mut_doc_free(doc);
     return done ? 0 : -EIO;
+}
+
+int bench_report_write_json(const struct bench_report *r, const char *path)
+{
+    return write_json(r, path, false);
+}
+
+int bench_report_write_base_json(const struct bench_report *r, const char *path)
+{
+    return write_json(r, path, true);
 }
 
 // 2146000 → "2,146,000".
@@ -214,12 +243,15 @@ static void print_row(const struct bench_report *r, const struct bench_row *row,
     bench_summary_of(row, bench_report_raw_row(r, row), &s);
     snprintf(range, sizeof range, "%s-%s", grouped(s.per_s.min, text[0]),
              grouped(s.per_s.max, text[1]));
-    fprintf(out, "| %-9s | %-9s | %10s | %21s | %6s | %9s | %6s | %7s | %7s | %6s | %s |\n",
+    fprintf(out,
+            "| %-9s | %-9s | %10s | %21s | %6s | %9s | %6s | %9s | %6s | %7s | %7s | %6s | %s |\n",
             row->pattern->name, row->server, grouped(s.per_s.median, text[0]), range,
             fraction(s.ratio.median, text[1]), grouped(s.cpu_ns_per_msg.median, text[2]),
-            fraction(s.cpu_ratio.median, text[3]), grouped(s.latency_us[BENCH_P50].median, text[4]),
-            grouped(s.latency_us[BENCH_P99].median, text[5]),
-            grouped(s.client_busy_pct.median, text[6]),
+            fraction(s.cpu_ratio.median, text[3]), grouped(s.client_cpu_ns_per_msg.median, text[4]),
+            fraction(s.client_cpu_ratio.median, text[5]),
+            grouped(s.latency_us[BENCH_P50].median, text[6]),
+            grouped(s.latency_us[BENCH_P99].median, text[7]),
+            grouped(s.client_busy_pct.median, text[8]),
             bench_counts_failed(s.counts) ? "FAILED" : "ok");
 }
 
@@ -236,15 +268,53 @@ static void print_failures(const struct bench_report *r, FILE *out)
     }
 }
 
+static void print_shared_row(const struct bench_report *r, const struct bench_row *row, FILE *out)
+{
+    char text[4][32], name[32];
+    struct bench_summary s;
+
+    bench_summary_of(row, bench_report_raw_row(r, row), &s);
+    snprintf(name, sizeof name, "%s%s", row->server, row->is_base ? ", base" : "");
+    fprintf(out, "| %-9s | %-15s | %9s | %6s | %9s | %6s | %s |\n", row->pattern->name, name,
+            grouped(s.cpu_ns_per_msg.median, text[0]), fraction(s.cpu_ratio.median, text[1]),
+            grouped(s.client_cpu_ns_per_msg.median, text[2]),
+            fraction(s.client_cpu_ratio.median, text[3]),
+            bench_counts_failed(s.counts) ? "FAILED" : "ok");
+}
+
+// Of servers that share their processor.
+static void print_shared_table(const struct bench_report *r, FILE *out)
+{
+    fprintf(out, "| %-9s | %-15s | %9s | %6s | %9s | %6s | all |\n", "pattern", "server",
+            "server ns", "to raw", "client ns", "to raw");
+    fputs("|-----------|-----------------|-----------|--------|-----------|--------|-----|\n", out);
+    for (unsigned i = 0; i < r->row_count; i++)
+        print_shared_row(r, &r->rows[i], out);
+    fputc('\n', out);
+    print_failures(r, out);
+    fprintf(
+        out,
+        "Medians of %u rounds of %.3g s, all servers of a pattern at the same time on processor "
+        "%d, their\nclients on %d. server ns, client ns: processor time for each message; to "
+        "raw: against the raw\nforwarder in the same seconds. all: every message arrived once "
+        "and in order.\n",
+        r->env.rounds, r->env.seconds, r->env.server_cpu, r->env.client_cpu);
+}
+
 void bench_report_print_table(const struct bench_report *r, FILE *out)
 {
     char text[32], text_all[32];
 
-    fprintf(out, "| %-9s | %-9s | %10s | %21s | %6s | %9s | %6s | %7s | %7s | %6s | all |\n",
+    if (r->env.together) {
+        print_shared_table(r, out);
+        return;
+    }
+    fprintf(out,
+            "| %-9s | %-9s | %10s | %21s | %6s | %9s | %6s | %9s | %6s | %7s | %7s | %6s | all |\n",
             "pattern", "server", "messages/s", "lowest-highest", "to raw", "server ns", "to raw",
-            "p50 us", "p99 us", "client");
+            "client ns", "to raw", "p50 us", "p99 us", "client");
     fputs("|-----------|-----------|------------|-----------------------|--------|-----------|"
-          "--------|---------|---------|--------|-----|\n",
+          "--------|-----------|--------|---------|---------|--------|-----|\n",
           out);
     for (unsigned i = 0; i < r->row_count; i++)
         print_row(r, &r->rows[i], out);
@@ -266,8 +336,8 @@ void bench_report_print_table(const struct bench_report *r, FILE *out)
         out,
         "Medians of %u interleaved rounds of %.3g s; server on processor %d, client on %d.\n"
         "messages/s: delivered, closed loop. The first 'to raw' is against the raw forwarder in "
-        "the\nsame round. server ns: processor time of the server for each message, the second "
-        "'to raw'\nthat against the raw forwarder. p50, p99: from sending to delivery, with the "
+        "the\nsame round. server ns, client ns: processor time of the server and of the client for "
+        "each\nmessage, each with its 'to raw'. p50, p99: from sending to delivery, with the "
         "whole queue of\nthe closed loop in between. client: busy share of the client's core in "
         "percent; near 100\nthe client, not the server, bounds messages/s, and server ns tells "
         "the servers apart.\nall: every message arrived once and in order.\n"

@@ -16,6 +16,9 @@ struct bench_report_env {
     char date[32]; // UTC, ISO 8601
     char command[512];
     unsigned cores;
+    char base_commit[64];
+    char pair[64]; // joins this result with the second build's; "" if there is none
+    bool together; // the servers of a pattern at the same time: no rates, no latencies
     double seconds, warmup_seconds;
     unsigned rounds;
     int server_cpu, client_cpu;
@@ -47,6 +50,8 @@ const struct bench_row *bench_report_raw_row(const struct bench_report *r,
                                              const struct bench_row *row);
 // Errors: -errno, -EIO.
 NODISCARD int bench_report_write_json(const struct bench_report *r, const char *path);
+// The second build's rows, with those of the raw forwarder.
+NODISCARD int bench_report_write_base_json(const struct bench_report *r, const char *path);
 NODISCARD int bench_report_write_summary(const struct bench_report *r, const char *path);
 void bench_report_print_table(const struct bench_report *r, FILE *out);
 

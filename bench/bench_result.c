@@ -73,6 +73,12 @@ double bench_sample_cpu_ratio(const struct bench_row *row, const struct bench_ro
     return ratio_in_round(row, raw, offsetof(struct bench_sample, cpu_ns_per_msg), round);
 }
 
+double bench_sample_client_ratio(const struct bench_row *row, const struct bench_row *raw,
+                                 unsigned round)
+{
+    return ratio_in_round(row, raw, offsetof(struct bench_sample, client_cpu_ns_per_msg), round);
+}
+
 static struct bench_stat stat_ratio(const struct bench_row *row, const struct bench_row *raw,
                                     size_t offset)
 {
@@ -88,13 +94,16 @@ void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,
 {
     const size_t per_s = offsetof(struct bench_sample, per_s);
     const size_t cpu = offsetof(struct bench_sample, cpu_ns_per_msg);
+    const size_t client_cpu = offsetof(struct bench_sample, client_cpu_ns_per_msg);
 
     *out = (struct bench_summary){
         .per_s = stat_member(row, per_s),
         .cpu_ns_per_msg = stat_member(row, cpu),
         .client_busy_pct = stat_member(row, offsetof(struct bench_sample, client_busy_pct)),
+        .client_cpu_ns_per_msg = stat_member(row, client_cpu),
         .ratio = stat_ratio(row, raw, per_s),
         .cpu_ratio = stat_ratio(row, raw, cpu),
+        .client_cpu_ratio = stat_ratio(row, raw, client_cpu),
     };
     for (size_t p = 0; p < BENCH_POINTS; p++)
         out->latency_us[p] =
@@ -150,6 +159,17 @@ static double busiest(yyjson_val *per_thread)
     return highest;
 }
 
+// Of all its threads, whose busy shares are of the window the rate is of.
+static double client_cpu_ns_per_msg(yyjson_val *per_thread, double per_s)
+{
+    double busy_pct = 0;
+    yyjson_val *v;
+    size_t i, n;
+
+    yyjson_arr_foreach(per_thread, i, n, v) busy_pct += number_or_nan(v);
+    return n > 0 && per_s > 0 ? busy_pct / 100 * (double)NS_PER_S / per_s : NAN;
+}
+
 int bench_sample_parse(const char *json, size_t len, struct bench_sample *out)
 {
     yyjson_doc *doc = yyjson_read(json, len, 0);
@@ -163,6 +183,8 @@ int bench_sample_parse(const char *json, size_t len, struct bench_sample *out)
         .cpu_ns_per_msg = number_or_nan(find(root, "server.cpu_ns_per_msg")),
         .client_busy_pct = busiest(find(root, "generator.busy_pct_per_thread")),
     };
+    out->client_cpu_ns_per_msg =
+        client_cpu_ns_per_msg(find(root, "generator.busy_pct_per_thread"), out->per_s);
     if (isnan(out->per_s) || !yyjson_is_obj(delivery))
         err = -EBADMSG;
     for (size_t i = 0; i < BENCH_COUNTS; i++)

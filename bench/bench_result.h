@@ -40,6 +40,7 @@ struct bench_sample {
     double per_s;
     double cpu_ns_per_msg;
     double client_busy_pct;
+    double client_cpu_ns_per_msg;    // of all the client's threads
     double latency_us[BENCH_POINTS]; // NaN where there were too few samples
     uint64_t counts[BENCH_COUNTS];
 };
@@ -53,6 +54,7 @@ struct bench_pattern {
 struct bench_row {
     const struct bench_pattern *pattern;
     const char *server;
+    bool is_base;           // of the second build
     unsigned payload_bytes; // on the wire of this server's protocol
     unsigned count;         // of samples: round r is samples[r]
     struct bench_sample samples[BENCH_ROUNDS_MAX];
@@ -63,8 +65,8 @@ struct bench_stat {
 };
 
 struct bench_summary {
-    struct bench_stat per_s, cpu_ns_per_msg, client_busy_pct;
-    struct bench_stat ratio, cpu_ratio; // to the raw forwarder
+    struct bench_stat per_s, cpu_ns_per_msg, client_busy_pct, client_cpu_ns_per_msg;
+    struct bench_stat ratio, cpu_ratio, client_cpu_ratio; // to the raw forwarder
     struct bench_stat latency_us[BENCH_POINTS];
     uint64_t counts[BENCH_COUNTS]; // sums
 };
@@ -75,11 +77,13 @@ struct bench_stat bench_stat_of(const double *values, size_t count);
 // Only rounds that both rows have make a ratio.
 void bench_summary_of(const struct bench_row *row, const struct bench_row *raw,
                       struct bench_summary *out);
-// The ratios to the raw forwarder in one round, rate and processor time for each message; NaN where
-// there is no raw row or it lacks that round.
+// The ratios to the raw forwarder in one round: rate, the server's processor time for each message,
+// the client's; NaN where there is no raw row or it lacks that round.
 double bench_sample_ratio(const struct bench_row *row, const struct bench_row *raw, unsigned round);
 double bench_sample_cpu_ratio(const struct bench_row *row, const struct bench_row *raw,
                               unsigned round);
+double bench_sample_client_ratio(const struct bench_row *row, const struct bench_row *raw,
+                                 unsigned round);
 bool bench_counts_failed(const uint64_t counts[BENCH_COUNTS]);
 
 // Read the result file of sealpost-load or `sealpost-bench drive`, from its text. Errors: -EBADMSG

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "bench.h"
+#include "clock.h"
 
 #define PAYLOAD_BYTES 256u
 #define SEALED_BYTES 288u // a 256-byte message with session id, counter and tag
@@ -23,7 +24,7 @@ const struct bench_pattern bench_run_patterns[BENCH_PATTERNS] = {
     {.name = "pipelined", .connections = 100, .in_flight = 64},
 };
 
-static void extend_pattern(struct bench_run *run, struct bench_command *c, const void *context)
+void bench_run_extend_pattern(struct bench_run *run, struct bench_command *c, const void *context)
 {
     const struct bench_row *row = context;
 
@@ -38,33 +39,43 @@ static void extend_pattern(struct bench_run *run, struct bench_command *c, const
     bench_command_add(c, strcmp(c->argv[1], "drive") == 0 ? "--seconds" : "--duration", c->seconds);
 }
 
-static int measure_row(struct bench_run *run, struct bench_row *row,
-                       const struct bench_server_kind *kind, unsigned round)
+int bench_run_take(struct bench_run *run, struct bench_row *row, const char *text, size_t len,
+                   unsigned round)
 {
     struct bench_sample *sample = &row->samples[row->count];
-    char *text;
-    size_t len;
-    int err = bench_run_phase(run, kind, extend_pattern, row, &text, &len);
+    int err = bench_sample_parse(text, len, sample);
 
-    if (err < 0)
-        return err;
-    err = bench_sample_parse(text, len, sample);
-    free(text);
     if (err < 0) {
-        fprintf(stderr, "bench: %s: the client's result cannot be read\n", kind->name);
+        fprintf(stderr, "bench: %s: the client's result cannot be read\n", row->server);
         return err;
     }
     row->count++;
     run->delivery_failed |= bench_counts_failed(sample->counts);
     fprintf(stderr,
-            "bench: round %u/%u  %-9s  %-9s  %9.0f messages/s  %5.0f ns server time each  "
-            "client %3.0f %% busy\n",
-            round + 1, run->options.rounds, row->pattern->name, row->server, sample->per_s,
-            sample->cpu_ns_per_msg, sample->client_busy_pct);
+            "bench: round %u/%u  %-9s  %-9s %-4s %9.0f messages/s  %5.0f ns server time each  "
+            "%5.0f ns client time\n",
+            round + 1, run->options.rounds, row->pattern->name, row->server,
+            row->is_base ? "base" : "", sample->per_s, sample->cpu_ns_per_msg,
+            sample->client_cpu_ns_per_msg);
     return 0;
 }
 
-// The chosen servers, rotated by one from round to round so that none always follows the same.
+static int measure_row(struct bench_run *run, struct bench_row *row,
+                       const struct bench_server_kind *kind, unsigned round)
+{
+    char *text;
+    size_t len;
+    int err = bench_run_phase(run, kind, bench_run_extend_pattern, row, &text, &len);
+
+    if (err < 0)
+        return err;
+    err = bench_run_take(run, row, text, len, round);
+    free(text);
+    return err;
+}
+
+// The chosen servers one by one, rotated by one from round to round so that none always follows the
+// same.
 static int measure_pattern(struct bench_run *run, struct bench_row *rows, unsigned count,
                            unsigned round)
 {
@@ -82,24 +93,39 @@ static int measure_pattern(struct bench_run *run, struct bench_row *rows, unsign
     return 0;
 }
 
+// A pattern's rows; how many.
+static unsigned add_rows(struct bench_run *run, const struct bench_pattern *pattern)
+{
+    struct bench_report *report = &run->report;
+    unsigned before = report->row_count;
+
+    for (size_t k = 0; k < BENCH_SERVER_KINDS; k++) {
+        const struct bench_server_kind *kind = &bench_server_kinds[k];
+        bool has_base = run->options.base && kind->scheme;
+
+        for (unsigned base = 0; run->options.servers[k] && base <= has_base; base++)
+            report->rows[report->row_count++] =
+                (struct bench_row){.pattern = pattern,
+                                   .server = kind->name,
+                                   .is_base = base == 1,
+                                   .payload_bytes = kind->protocol ? SEALED_BYTES : PAYLOAD_BYTES};
+    }
+    return report->row_count - before;
+}
+
 static int measure_all(struct bench_run *run)
 {
     struct bench_report *report = &run->report;
-    unsigned servers = 0;
+    unsigned of_each = 0; // rows of a pattern
     int err = 0;
 
     for (size_t p = 0; p < BENCH_PATTERNS; p++)
-        for (size_t k = 0; run->options.patterns[p] && k < BENCH_SERVER_KINDS; k++)
-            if (run->options.servers[k])
-                report->rows[report->row_count++] = (struct bench_row){
-                    .pattern = &bench_run_patterns[p],
-                    .server = bench_server_kinds[k].name,
-                    .payload_bytes = bench_server_kinds[k].protocol ? SEALED_BYTES : PAYLOAD_BYTES};
-    for (size_t k = 0; k < BENCH_SERVER_KINDS; k++)
-        servers += run->options.servers[k];
+        if (run->options.patterns[p])
+            of_each = add_rows(run, &bench_run_patterns[p]);
     for (unsigned round = 0; err == 0 && round < run->options.rounds; round++)
-        for (unsigned at = 0; err == 0 && at < report->row_count; at += servers)
-            err = measure_pattern(run, report->rows + at, servers, round);
+        for (unsigned at = 0; err == 0 && at < report->row_count; at += of_each)
+            err = (run->options.together ? bench_run_together
+                                         : measure_pattern)(run, report->rows + at, of_each, round);
     return err;
 }
 
@@ -209,6 +235,15 @@ static void sibling(const char *path, int up, const char *tail, char out[PATH_MA
     strncat(out, tail, PATH_MAX - strlen(out) - 1);
 }
 
+static bool has_programs(const struct bench_place *place)
+{
+    if (access(place->relay, X_OK) == 0 && access(place->load, X_OK) == 0)
+        return true;
+    fprintf(stderr, "bench: %s and %s are needed; build them or choose --only\n", place->relay,
+            place->load);
+    return false;
+}
+
 static int check_programs(struct bench_run *run)
 {
     struct bench_run_options *o = &run->options;
@@ -227,11 +262,9 @@ static int check_programs(struct bench_run *run)
                 return -ENOENT;
             }
         }
-        if (kind->scheme && (access(o->place.relay, X_OK) < 0 || access(o->place.load, X_OK) < 0)) {
-            fprintf(stderr, "bench: %s and %s are needed; build them or choose --only\n",
-                    o->place.relay, o->place.load);
+        if (kind->scheme &&
+            (!has_programs(&o->place) || (o->base && !has_programs(&run->base_place))))
             return -ENOENT;
-        }
     }
     return 0;
 }
@@ -267,9 +300,21 @@ static int prepare(struct bench_run *run, int argc, char **argv)
         return -errno;
     }
     o->place.temp = run->temp;
+    run->base_place = o->place;
+    if (o->base) {
+        snprintf(run->base_relay, sizeof run->base_relay, "%s/relay/sealpost-relay", o->base);
+        snprintf(run->base_load, sizeof run->base_load, "%s/loadgen/sealpost-load", o->base);
+        run->base_place.relay = run->base_relay;
+        run->base_place.load = run->base_load;
+        snprintf(run->report.env.pair, sizeof run->report.env.pair, "%d-%lu", (int)getpid(),
+                 clock_now_ns());
+    }
     bench_report_describe(&run->report.env, run->self, argc, argv);
     if (o->commit)
         snprintf(run->report.env.commit, sizeof run->report.env.commit, "%s", o->commit);
+    snprintf(run->report.env.base_commit, sizeof run->report.env.base_commit, "%s",
+             o->base_commit ? o->base_commit : "unknown");
+    run->report.env.together = o->together;
     run->report.env.seconds = o->seconds;
     run->report.env.warmup_seconds = o->warmup_seconds;
     run->report.env.rounds = o->rounds;
@@ -310,6 +355,8 @@ static int write_report(struct bench_run *run)
 
     snprintf(path, sizeof path, "%s/latest/bench.json", o->results);
     err = write_file(&run->report, o->json ? o->json : path, bench_report_write_json);
+    if (err == 0 && o->base)
+        err = write_file(&run->report, o->base_json, bench_report_write_base_json);
     if (err == 0 && o->keep) {
         snprintf(path, sizeof path, "%s/%.10s-%s/bench.json", o->results, run->report.env.date,
                  o->keep);

@@ -24,6 +24,10 @@ enum {
     KEY_LOAD,
     KEY_NO_HANDSHAKES,
     KEY_COMMIT,
+    KEY_TOGETHER,
+    KEY_BASE,
+    KEY_BASE_JSON,
+    KEY_BASE_COMMIT,
 };
 
 static const struct argp_option option_table[] = {
@@ -47,6 +51,14 @@ static const struct argp_option option_table[] = {
     {"no-handshakes", KEY_NO_HANDSHAKES, NULL, 0, "do not measure handshakes as well", 0},
     {"commit", KEY_COMMIT, "NAME", 0,
      "what the result says was measured (default: the checkout this program stands in)", 0},
+    {"together", KEY_TOGETHER, NULL, 0,
+     "all servers of a pattern at the same time: processor time for each message, as steady as "
+     "this machine gives it, but no rates and latencies",
+     0},
+    {"base", KEY_BASE, "DIR", 0,
+     "with --together: also the relay and load tester of this build folder", 0},
+    {"base-json", KEY_BASE_JSON, "FILE", 0, "write their result there", 0},
+    {"base-commit", KEY_BASE_COMMIT, "NAME", 0, "what it says was measured", 0},
     {0},
 };
 
@@ -113,6 +125,15 @@ static error_t parse_place(int key, char *arg, struct argp_state *state)
     case KEY_COMMIT:
         o->commit = arg;
         return 0;
+    case KEY_BASE:
+        o->base = arg;
+        return 0;
+    case KEY_BASE_JSON:
+        o->base_json = arg;
+        return 0;
+    case KEY_BASE_COMMIT:
+        o->base_commit = arg;
+        return 0;
     case ARGP_KEY_ARG:
         argp_error(state, "unexpected argument '%s'", arg);
         return 0;
@@ -148,12 +169,19 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case KEY_NO_HANDSHAKES:
         o->handshakes = false;
         return 0;
+    case KEY_TOGETHER:
+        o->together = true;
+        return 0;
     case KEY_IDLE:
         o->idle = true;
         return 0;
     case KEY_IDLE_CONNECTIONS:
         o->idle_connections =
             (unsigned)bench_number_parse(state, "--idle-connections", arg, 6, 1000000);
+        return 0;
+    case ARGP_KEY_END:
+        if ((o->base || o->base_json) && !(o->base && o->base_json && o->together))
+            argp_error(state, "--base, --base-json and --together go together");
         return 0;
     default:
         return parse_place(key, arg, state);
@@ -165,13 +193,13 @@ void bench_run_parse(int argc, char **argv, struct bench_run_options *out)
     static const struct argp argp = {
         .options = option_table,
         .parser = parse_option,
-        .doc =
-            "Measure the relay beside the raw forwarder, the kernel's limit, in two patterns: "
-            "sparse (1,000 connections, 1 message in flight) and pipelined (100 connections, 64 "
-            "in flight), messages of 256 bytes, closed loop.\vRounds are interleaved in rotating "
-            "order, each server a fresh process on one processor. Exit codes: 0 pass, 1 "
-            "something did not start or broke, 104 bad command line, 105 interrupted, 111 "
-            "messages lost, duplicate, reordered or misrouted.",
+        .doc = "Measure the relay beside the raw forwarder, the kernel's limit, in two patterns: "
+               "sparse (1,000 connections, 1 message in flight) and pipelined (100 connections, 64 "
+               "in flight), messages of 256 bytes, closed loop.\vUnless --together, rounds are "
+               "interleaved in rotating "
+               "order, each server a fresh process on one processor. Exit codes: 0 pass, 1 "
+               "something did not start or broke, 104 bad command line, 105 interrupted, 111 "
+               "messages lost, duplicate, reordered or misrouted.",
     };
 
     *out = (struct bench_run_options){

@@ -26,17 +26,18 @@ void bench_command_add(struct bench_command *c, const char *option, const char *
 }
 
 // What every client is told: where it runs, whom it measures, where the result goes.
-static void begin_command(struct bench_run *run, struct bench_command *c,
-                          const struct bench_server *server)
+static void begin_command(struct bench_run *run, struct bench_lane *lane)
 {
     const struct bench_run_options *o = &run->options;
+    const struct bench_server *server = &lane->server;
+    struct bench_command *c = &lane->command;
 
     *c = (struct bench_command){0};
-    snprintf(c->json, sizeof c->json, "%s/client.json", run->temp);
-    snprintf(c->log, sizeof c->log, "%s/client.log", run->temp);
+    snprintf(c->json, sizeof c->json, "%s/%s-client.json", run->temp, lane->name);
+    snprintf(c->log, sizeof c->log, "%s/%s-client.log", run->temp, lane->name);
     snprintf(c->seconds, sizeof c->seconds, "%g", o->seconds);
     snprintf(c->warmup, sizeof c->warmup, "%g", o->warmup_seconds);
-    snprintf(c->cpu, sizeof c->cpu, "%d", o->place.client_cpu);
+    snprintf(c->cpu, sizeof c->cpu, "%d", lane->place->client_cpu);
     snprintf(c->pid, sizeof c->pid, "%d", (int)server->child.pid);
     unlink(c->json);
     unlink(c->log);
@@ -46,7 +47,7 @@ static void begin_command(struct bench_run *run, struct bench_command *c,
         bench_command_add(c, "--protocol", server->kind->protocol);
         bench_command_add(c, "--target", server->target);
     } else {
-        add(c, run->options.place.load);
+        add(c, lane->place->load);
         add(c, server->target);
         add(c, "--quiet");
         if (server->ca[0] != '\0')
@@ -98,66 +99,109 @@ static int read_result(const char *path, char **text, size_t *len)
     return *text ? 0 : -ENOMEM;
 }
 
-// Run the client to its end. Returns its exit code if that leaves a valid result, or -errno.
-static int run_client(struct bench_run *run, struct bench_command *c,
-                      const struct bench_server *server)
+int bench_lane_start(struct bench_lane *lane, const struct bench_server_kind *kind,
+                     const struct bench_place *place, const char *name)
 {
-    struct bench_child_setup setup = {.argv = c->argv,
-                                      .cpu = run->options.place.client_cpu,
-                                      .piped_fd = STDOUT_FILENO,
-                                      .log = c->log};
-    double measured_s = run->options.seconds + run->options.warmup_seconds;
-    struct bench_child child;
-    int code = bench_child_start(&child, &setup);
+    int err;
 
-    if (code < 0)
-        return say_failed(server, "its client did not start", code);
-    code = bench_child_wait(&child, SET_UP_NS + (uint64_t)(measured_s * (double)NS_PER_S));
+    *lane = (struct bench_lane){.place = place, .name = name};
+    err = bench_server_start(&lane->server, kind, place, name);
+    return err < 0 ? say_failed(&lane->server, "did not start", err) : 0;
+}
+
+int bench_lane_drive(struct bench_run *run, struct bench_lane *lane, bool is_held,
+                     bench_extend *extend, const void *context)
+{
+    struct bench_command *c = &lane->command;
+    struct bench_child_setup setup = {.argv = c->argv,
+                                      .cpu = lane->place->client_cpu,
+                                      .piped_fd = STDOUT_FILENO,
+                                      .log = c->log,
+                                      .has_input = is_held};
+    int err;
+
+    begin_command(run, lane);
+    extend(run, c, context);
+    if (is_held)
+        add(c, "--hold");
+    err = bench_child_start(&lane->client, &setup);
+    return err < 0 ? say_failed(&lane->server, "its client did not start", err) : 0;
+}
+
+// A client's own words, then the server's.
+static int say_client_failed(struct bench_lane *lane, int err)
+{
+    if (err != -EINTR)
+        print_tail(lane->command.log);
+    return say_failed(&lane->server, "its client failed", err);
+}
+
+int bench_lane_await(struct bench_lane *lane)
+{
+    char line[64];
+    int err = bench_child_wait_line(&lane->client, "ready", SET_UP_NS, line, sizeof line);
+
+    return err < 0 ? say_client_failed(lane, err) : 0;
+}
+
+// Returns its exit code if that leaves a valid result, or -errno.
+static int end_client(struct bench_run *run, struct bench_lane *lane)
+{
+    double measured_s = run->options.seconds + run->options.warmup_seconds;
+    int code =
+        bench_child_wait(&lane->client, SET_UP_NS + (uint64_t)(measured_s * (double)NS_PER_S));
+
     if (code == BENCH_EXIT_PASS || code == BENCH_EXIT_DELIVERY || code == EXIT_LIMITED)
         return code;
     if (code >= 0)
-        fprintf(stderr, "bench: %s ended with code %d\n", c->argv[0], code);
-    if (code != -EINTR)
-        print_tail(c->log);
-    return say_failed(server, "its client failed", code);
+        fprintf(stderr, "bench: %s ended with code %d\n", lane->command.argv[0], code);
+    return say_client_failed(lane, code);
+}
+
+int bench_lane_finish(struct bench_run *run, struct bench_lane *lane)
+{
+    int err, code = end_client(run, lane);
+
+    if (code < 0)
+        return code;
+    if (code == BENCH_EXIT_DELIVERY) {
+        run->delivery_failed = true;
+        fprintf(stderr, "bench: %s: DELIVERY FAILED\n", lane->name);
+    }
+    err = bench_server_stop(&lane->server);
+    if (err < 0)
+        return say_failed(&lane->server, "did not end with code 0", err == -EIO ? 0 : err);
+    return read_result(lane->command.json, &lane->text, &lane->len);
+}
+
+void bench_lane_kill(struct bench_lane *lane)
+{
+    bench_child_kill(&lane->client);
+    bench_child_kill(&lane->server.child);
+    free(lane->text);
+    lane->text = NULL;
 }
 
 int bench_run_phase(struct bench_run *run, const struct bench_server_kind *kind,
-                    void (*extend)(struct bench_run *, struct bench_command *, const void *),
-                    const void *context, char **text, size_t *len)
+                    bench_extend *extend, const void *context, char **text, size_t *len)
 {
-    struct bench_server *server = malloc(sizeof *server);
-    struct bench_command *command = malloc(sizeof *command);
-    int code, err = server && command ? 0 : -ENOMEM;
+    struct bench_lane *lane = malloc(sizeof *lane);
+    int err;
 
     *text = NULL;
-    if (err < 0)
-        goto cleanup;
-    err = bench_server_start(server, kind, &run->options.place);
-    if (err < 0) {
-        err = say_failed(server, "did not start", err);
-        goto cleanup;
+    if (!lane)
+        return -ENOMEM;
+    err = bench_lane_start(lane, kind, &run->options.place, kind->name);
+    if (err == 0)
+        err = bench_lane_drive(run, lane, false, extend, context);
+    if (err == 0)
+        err = bench_lane_finish(run, lane);
+    if (err == 0) {
+        *text = lane->text;
+        *len = lane->len;
+        lane->text = NULL;
     }
-    begin_command(run, command, server);
-    extend(run, command, context);
-    code = run_client(run, command, server);
-    if (code < 0) {
-        bench_child_kill(&server->child);
-        err = code;
-        goto cleanup;
-    }
-    if (code == BENCH_EXIT_DELIVERY) {
-        run->delivery_failed = true;
-        fprintf(stderr, "bench: %s: DELIVERY FAILED\n", kind->name);
-    }
-    err = bench_server_stop(server);
-    if (err < 0)
-        err = say_failed(server, "did not end with code 0", err == -EIO ? 0 : err);
-    else
-        err = read_result(command->json, text, len);
-
-cleanup:
-    free(server);
-    free(command);
+    bench_lane_kill(lane);
+    free(lane);
     return err;
 }

@@ -67,8 +67,8 @@ static int write_mosquitto_config(const char *path, const char *port)
     return fclose(f) == 0 ? 0 : -errno;
 }
 
-static int write_recipe(struct bench_server *s, const struct bench_place *place, char port[8],
-                        char config[PATH_MAX], struct recipe *r)
+static int write_recipe(struct bench_server *s, const struct bench_place *place, const char *file,
+                        char port[8], char config[PATH_MAX], struct recipe *r)
 {
     const char *name = s->kind->name;
 
@@ -88,7 +88,7 @@ static int write_recipe(struct bench_server *s, const struct bench_place *place,
                               NULL};
 
         if (tls)
-            snprintf(s->ca, sizeof s->ca, "%s/relay.pem", place->temp);
+            snprintf(s->ca, sizeof s->ca, "%s/%s.pem", place->temp, file);
         memcpy(r->argv, argv, sizeof argv);
     } else if (strcmp(name, "nats") == 0) {
         memcpy(r->argv, (const char *[]){s->kind->program, "-a", "127.0.0.1", "-p", port, NULL},
@@ -113,7 +113,7 @@ static int write_recipe(struct bench_server *s, const struct bench_place *place,
 }
 
 int bench_server_start(struct bench_server *s, const struct bench_server_kind *kind,
-                       const struct bench_place *place)
+                       const struct bench_place *place, const char *name)
 {
     char port[8] = "", config[PATH_MAX], line[512];
     struct bench_child_setup setup = {.cpu = place->server_cpu, .log = s->log};
@@ -121,11 +121,11 @@ int bench_server_start(struct bench_server *s, const struct bench_server_kind *k
     int err;
 
     *s = (struct bench_server){.kind = kind};
-    snprintf(s->log, sizeof s->log, "%s/%s.log", place->temp, kind->name);
+    snprintf(s->log, sizeof s->log, "%s/%s.log", place->temp, name);
     unlink(s->log);
     if (kind->peer && (err = find_port(port)) < 0)
         return err;
-    err = write_recipe(s, place, port, config, &recipe);
+    err = write_recipe(s, place, name, port, config, &recipe);
     if (err < 0)
         return err;
     setup.argv = recipe.argv;

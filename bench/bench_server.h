@@ -37,9 +37,10 @@ struct bench_server {
     char log[PATH_MAX]; // what it had to say
 };
 
-// Start and wait until it listens. Errors: -EPIPE (it ended), -ETIMEDOUT, -EINTR, -errno.
+// Start and wait until it listens; its files are called `name`. Errors: -EPIPE (it ended),
+// -ETIMEDOUT, -EINTR, -errno.
 NODISCARD int bench_server_start(struct bench_server *s, const struct bench_server_kind *kind,
-                                 const struct bench_place *place);
+                                 const struct bench_place *place, const char *name);
 // Stop it. Errors: -EIO (it ended on its own or not with 0), as bench_child_stop.
 NODISCARD int bench_server_stop(struct bench_server *s);
 

@@ -7,6 +7,7 @@
 #include "agent_processes.h"
 #include "command.h"
 #include "coordinator.h"
+#include "hold.h"
 #include "options.h"
 #include "outputs.h"
 #include "page.h"
@@ -94,6 +95,9 @@ static enum exit_code tell(struct outcome *out, struct web *web, int argc, char 
 static enum exit_code load(const struct options *o, const struct target *t, struct tls_context *tls,
                            int argc, char **argv)
 {
+    struct hold hold;
+    const struct run_director held = hold_director(&hold);
+    const struct run_part all = {.thread_count = o->threads, .director = o->is_held ? &held : NULL};
     struct ceiling ceiling = {0};
     struct web *web = NULL;
     struct outcome out;
@@ -106,7 +110,7 @@ static enum exit_code load(const struct options *o, const struct target *t, stru
     }
     if (!start_web(&web, o, argc, argv))
         return EXIT_CODE_BAD_OPTIONS;
-    if (run_load_with_web(&out, o, t, tls, web) < 0) {
+    if (run_load_part(&out, o, &all, t, tls, web) < 0) {
         fputs("sealpost-load: out of memory\n", stderr);
         web_finish(web, NULL);
         return EXIT_CODE_INTERNAL;
@@ -196,7 +200,10 @@ int command_run(int argc, char **argv)
         fprintf(stderr, "sealpost-load: %s\n", reason);
         return EXIT_CODE_BAD_OPTIONS;
     }
-    if (count_stdout(&options) > 1) {
+    if (options.is_held && count_stdout(&options) > 0) {
+        fputs("sealpost-load: --hold speaks on standard output; write results to a file\n", stderr);
+        code = EXIT_CODE_BAD_OPTIONS;
+    } else if (count_stdout(&options) > 1) {
         fputs("sealpost-load: only one of the files can be standard output (-)\n", stderr);
         code = EXIT_CODE_BAD_OPTIONS;
     } else

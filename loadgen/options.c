@@ -233,6 +233,8 @@ static int check(struct option_parse *p)
 
     if (o->is_check && p->own)
         return option_refuse(p, "--check tells of one run; this command makes several");
+    if (o->is_held && p->own)
+        return option_refuse(p, "--hold belongs to single runs");
     if (!o->url && !o->is_check)
         return option_refuse(p, "the relay is missing: give its address like ws://127.0.0.1:8080");
     p->o->has_groups = o->group_count > 0;

@@ -57,6 +57,7 @@ struct options {
     enum sp_session_mode session;
     uint64_t warmup_ns, duration_ns, drain_ns;
     uint64_t setup_timeout_ns;
+    bool is_held;        // the load begins on a word on standard input
     uint64_t ceiling_ns; // measure the generator's ceiling first, for so long; 0: do not
     uint32_t threads;    // of all agents together
     unsigned pin[CPU_LIST_MAX];

@@ -54,6 +54,9 @@ int options_agents_check(struct option_parse *p)
     if (o->ceiling_ns > 0)
         return option_refuse(p, "--ceiling measures one process: run it without --agents and "
                                 "--processes");
+    if (o->is_held)
+        return option_refuse(p, "--hold belongs to a run in one process, without --agents and "
+                                "--processes");
     if (o->threads > OPTIONS_THREADS_MAX / agents)
         return option_refuse(p, "%u agents with %u threads each are more than %u threads", agents,
                              o->threads, OPTIONS_THREADS_MAX);

@@ -12,6 +12,7 @@ enum {
     KEY_WARMUP = OPTION_KEYS_PROCESS,
     KEY_DRAIN,
     KEY_SETUP_TIMEOUT,
+    KEY_HOLD,
     KEY_CEILING,
     KEY_PIN,
     KEY_SOURCES,
@@ -28,6 +29,10 @@ static const struct argp_option option_table[] = {
     {"setup-timeout", KEY_SETUP_TIMEOUT, "TIME", 0,
      "Longest time until all users are ready (20 s and 5 ms for each connection, with post-quantum "
      "keys 20 ms)",
+     1},
+    {"hold", KEY_HOLD, 0, 0,
+     "Say 'ready' on standard output when all users are, and begin when standard input has a line "
+     "or ends",
      1},
     {0, 0, 0, 0, "Generator:", 2},
     {"threads", 't', "N", 0, "Threads, a ring each (1)", 2},
@@ -108,6 +113,9 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
         return option_parse_time(p, "drain", arg, &o->drain_ns);
     case KEY_SETUP_TIMEOUT:
         return option_parse_time(p, "setup-timeout", arg, &o->setup_timeout_ns);
+    case KEY_HOLD:
+        o->is_held = true;
+        return 0;
     case KEY_CEILING:
         return parse_ceiling(p, arg);
     case 't':

@@ -306,7 +306,7 @@ static bool await_start(struct run *r, uint64_t *start_ns)
         if (clock_now_ns() >= deadline_ns) {
             r->out->failure = SHARD_FAILURE_INTERNAL;
             snprintf(r->out->failure_text, sizeof r->out->failure_text,
-                     "the coordinator did not say when to start");
+                     "nobody said when to start");
             break;
         }
         show(r, SHARD_WAITING);
@@ -545,15 +545,9 @@ int run_init_outcome(struct outcome *out, const struct options *o, const struct 
 int run_load(struct outcome *out, const struct options *o, const struct target *t,
              struct tls_context *tls)
 {
-    return run_load_with_web(out, o, t, tls, NULL);
-}
-
-int run_load_with_web(struct outcome *out, const struct options *o, const struct target *t,
-                      struct tls_context *tls, struct web *web)
-{
     const struct run_part all = {.thread_count = o->threads};
 
-    return run_load_part(out, o, &all, t, tls, web);
+    return run_load_part(out, o, &all, t, tls, NULL);
 }
 
 int run_load_part(struct outcome *out, const struct options *o, const struct run_part *part,

@@ -93,11 +93,8 @@ NODISCARD int run_load(struct outcome *out, const struct options *o, const struc
                        struct tls_context *tls);
 // Judge once more, with the ceiling that was measured before the run.
 void run_set_ceiling(struct outcome *out, const struct ceiling *c);
-// The same with the live page beside it; NULL: none.
-NODISCARD int run_load_with_web(struct outcome *out, const struct options *o,
-                                const struct target *t, struct tls_context *tls, struct web *web);
 // The same for a part of a run; its outcome has the figures of that part, busy_pct of its own
-// threads from 0 on.
+// threads from 0 on. `web` is the live page beside it, NULL: none.
 NODISCARD int run_load_part(struct outcome *out, const struct options *o,
                             const struct run_part *part, const struct target *t,
                             struct tls_context *tls, struct web *web);

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "stat_bootstrap.h"
+#include "stat_pair.h"
 #include "stat_rank.h"
 #include "stat_sample.h"
 
@@ -22,6 +23,12 @@ struct make {
 struct sample {
     double values[STAT_SAMPLE_MAX];
     size_t count;
+};
+
+// What a row is judged by.
+struct samples {
+    struct sample base, new;
+    struct sample pairs; // new ÷ base at the same time; none, unless all of both are in pairs
 };
 
 void comparison_options_init(struct comparison_options *o)
@@ -189,6 +196,36 @@ static int collect(struct make *k, const struct measurement_list *list, const ch
     return 0;
 }
 
+static const struct measurement *find_pair(const struct measurement_list *list,
+                                           const struct measurement *of, enum metric metric)
+{
+    for (size_t i = 0; of->pair[0] != '\0' && i < list->count; i++) {
+        const struct measurement *m = &list->items[i];
+
+        if (is_usable(m) && !isnan(m->values[metric]) && strcmp(m->name, of->name) == 0 &&
+            strcmp(m->pair, of->pair) == 0)
+            return m;
+    }
+    return NULL;
+}
+
+static void collect_pairs(struct make *k, const char *name, enum metric metric, struct samples *s)
+{
+    s->pairs.count = 0;
+    for (size_t i = 0; i < k->base->count && s->pairs.count < STAT_SAMPLE_MAX; i++) {
+        const struct measurement *m = &k->base->items[i], *pair;
+
+        if (!is_usable(m) || isnan(m->values[metric]) || strcmp(m->name, name) != 0)
+            continue;
+        pair = find_pair(k->new, m, metric);
+        if (pair)
+            s->pairs.values[s->pairs.count++] = pair->values[metric] / m->values[metric];
+    }
+    if (s->pairs.count != s->base.count || s->pairs.count != s->new.count)
+        s->pairs.count = 0;
+    stat_sample_sort(s->pairs.values, s->pairs.count);
+}
+
 // How far the medians of runs of one build differ. A run is a file; in a single file each result.
 static int find_noise(struct make *k, const char *name, enum metric metric, double *noise)
 {
@@ -236,26 +273,47 @@ static enum comparison_verdict judge(const struct comparison_options *o,
     return is_beyond || width > r->effect ? COMPARISON_UNCLEAR : COMPARISON_SAME;
 }
 
-static int judge_row(struct make *k, struct comparison_row *r, const struct sample *base,
-                     const struct sample *new, uint64_t seed)
+static int test_apart(struct comparison_row *r, const struct comparison_options *o,
+                      const struct samples *s, uint64_t seed, struct stat_interval *interval)
 {
-    const struct comparison_options *o = &k->c->options;
-    struct stat_interval interval;
     struct stat_rank rank;
-    int err = stat_rank_test(base->values, base->count, new->values, new->count, &rank);
+    int err = stat_rank_test(s->base.values, s->base.count, s->new.values, s->new.count, &rank);
 
     if (err == 0)
-        err = stat_bootstrap_ratio(base->values, base->count, new->values, new->count,
-                                   o->confidence, seed, &interval);
+        err = stat_bootstrap_ratio(s->base.values, s->base.count, s->new.values, s->new.count,
+                                   o->confidence, seed, interval);
+    r->p = err == 0 ? rank.p : NAN;
+    return err;
+}
+
+static int test_pairs(struct comparison_row *r, const struct comparison_options *o,
+                      const struct samples *s, uint64_t seed, struct stat_interval *interval)
+{
+    int err = stat_pair_test(s->pairs.values, s->pairs.count, &r->p);
+
+    return err < 0 ? err
+                   : stat_bootstrap_median(s->pairs.values, s->pairs.count, o->confidence, seed,
+                                           interval);
+}
+
+static int judge_row(struct make *k, struct comparison_row *r, const struct samples *s,
+                     uint64_t seed)
+{
+    const struct comparison_options *o = &k->c->options;
+    unsigned needed = o->repeats_min;
+    struct stat_interval interval;
+    int err = (r->is_paired ? test_pairs : test_apart)(r, o, s, seed, &interval);
+
     if (err < 0)
         return err;
-    r->p = rank.p;
+    if (r->is_paired && needed < STAT_PAIR_COUNT_MIN)
+        needed = STAT_PAIR_COUNT_MIN;
     r->low = interval.low - 1;
     r->high = interval.high - 1;
     r->effect = fmax(o->effect[r->metric], isnan(r->noise) ? 0 : r->noise);
-    if (base->count < o->repeats_min || new->count < o->repeats_min) {
+    if (r->base_count < needed || r->new_count < needed) {
         r->verdict = COMPARISON_UNCLEAR;
-        snprintf(r->why, sizeof r->why, "%u repeats are needed on each side", o->repeats_min);
+        snprintf(r->why, sizeof r->why, "%u repeats are needed on each side", needed);
     } else {
         r->verdict = judge(o, r);
     }
@@ -269,29 +327,31 @@ static int judge_row(struct make *k, struct comparison_row *r, const struct samp
 static int compare_metric(struct make *k, struct comparison_group *g, enum metric metric,
                           bool is_yardstick, bool is_other_machine)
 {
-    struct sample *base = malloc(2 * sizeof *base), *new = base ? base + 1 : NULL;
+    struct samples *s = malloc(sizeof *s);
     struct comparison_row *r = &g->rows[g->row_count];
     uint64_t seed =
         k->c->options.seed ^ (uint64_t)(g - k->c->groups) << 32 ^ (uint64_t)metric << 24;
-    int err = base ? collect(k, k->base, g->name, metric, base) : -ENOMEM;
+    int err = s ? collect(k, k->base, g->name, metric, &s->base) : -ENOMEM;
 
     if (err == 0)
-        err = collect(k, k->new, g->name, metric, new);
-    if (err < 0 || (base->count == 0 && new->count == 0))
+        err = collect(k, k->new, g->name, metric, &s->new);
+    if (err < 0 || (s->base.count == 0 && s->new.count == 0))
         goto cleanup;
-    if (base->count == 0 || new->count == 0) {
+    if (s->base.count == 0 || s->new.count == 0) {
         comparison_add_note(k->c, "%.80s: only the %s results have %s", g->name,
-                            base->count == 0 ? "new" : "base's", metric_kinds[metric].name);
-        if (new->count == 0 && k->c->options.is_gate[metric] && !is_yardstick)
+                            s->base.count == 0 ? "new" : "base's", metric_kinds[metric].name);
+        if (s->new.count == 0 && k->c->options.is_gate[metric] && !is_yardstick)
             k->c->has_gaps = true;
         goto cleanup;
     }
+    collect_pairs(k, g->name, metric, s);
     *r = (struct comparison_row){
         .metric = metric,
-        .base_count = base->count,
-        .new_count = new->count,
-        .base = stat_sample_median(base->values, base->count),
-        .new = stat_sample_median(new->values, new->count),
+        .base_count = s->base.count,
+        .new_count = s->new.count,
+        .is_paired = s->pairs.count > 0,
+        .base = stat_sample_median(s->base.values, s->base.count),
+        .new = stat_sample_median(s->new.values, s->new.count),
         .low = NAN,
         .high = NAN,
         .p = NAN,
@@ -299,7 +359,8 @@ static int compare_metric(struct make *k, struct comparison_group *g, enum metri
         .effect = NAN,
         .verdict = COMPARISON_NOT_JUDGED,
     };
-    r->change = r->new / r->base - 1;
+    r->change =
+        (r->is_paired ? stat_sample_median(s->pairs.values, s->pairs.count) : r->new / r->base) - 1;
     g->row_count++;
     if (is_yardstick) {
         snprintf(r->why, sizeof r->why, "the yardstick");
@@ -314,11 +375,11 @@ static int compare_metric(struct make *k, struct comparison_group *g, enum metri
         r->is_gate = k->c->options.is_gate[metric];
         err = find_noise(k, g->name, metric, &r->noise);
         if (err == 0)
-            err = judge_row(k, r, base, new, seed);
+            err = judge_row(k, r, s, seed);
     }
 
 cleanup:
-    free(base);
+    free(s);
     return err;
 }
 

@@ -2,9 +2,12 @@
 // Pure.
 //
 // A metric of a pattern is
-//   worse, better  the ranks of the two sides differ (Mann-Whitney, p below alpha) AND the medians
-//                  differ by more than the effect: the larger of the minimum effect and the noise
-//                  floor, which is how far runs of one and the same build differed
+//   worse, better  the ranks of the two sides differ (Mann-Whitney, p below alpha; when every
+//                  measurement of one side has one of the other at the same time, Wilcoxon's test
+//                  of the ratios within these pairs, at least STAT_PAIR_COUNT_MIN) AND the medians
+//                  differ (the median ratio does) by more than the effect: the larger of the
+//                  minimum effect and the noise floor, which is how far runs of one and the same
+//                  build differed
 //   unclear        neither, and the measurement could not have told: too few repeats, a bootstrap
 //                  interval of the change wider than the effect to either side, or a change beyond
 //                  the effect that the ranks do not confirm
@@ -58,7 +61,8 @@ struct comparison_row {
     enum metric metric;
     size_t base_count, new_count;
     double base, new; // medians
-    double change;    // new ÷ base − 1
+    bool is_paired;   // every measurement of one side has one of the other at the same time
+    double change;    // new ÷ base − 1; of pairs the median of theirs
     double low, high; // interval of the change
     double p;         // NaN: not tested
     double noise;     // of the metric between runs of one build, NaN: not known

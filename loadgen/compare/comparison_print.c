@@ -182,7 +182,8 @@ void comparison_print_markdown(const struct comparison *c, FILE *out)
             "- Medians over the repeats. A change counts when the ranks differ (Mann-Whitney, "
             "p < %g) and the medians differ by more than the effect: %s, or the noise floor where "
             "that is higher. The interval is a %g %% bootstrap of the ratio of the "
-            "medians (seed %llu).\n\n</details>\n",
+            "medians (seed %llu). Results measured at the same time are compared pair by pair: "
+            "Wilcoxon's signed-rank test, the median of the ratios.\n\n</details>\n",
             c->options.alpha, format_effects(&c->options, effects), 100 * c->options.confidence,
             (unsigned long long)c->options.seed);
 }

@@ -101,6 +101,7 @@ static const struct {
     {METRIC_bytes_per_conn, "B/conn", 1, false},
     {METRIC_ratio_to_raw, "ratio-to-raw", 1, true},
     {METRIC_cpu_ratio_to_raw, "cpu-ratio-to-raw", 1, false},
+    {METRIC_generator_ratio_to_raw, "generator-ratio-to-raw", 1, false},
 };
 
 // A benchmark's name begins with a capital letter and ends at white space.
@@ -238,13 +239,15 @@ static void add_env(yyjson_mut_doc *doc, yyjson_mut_val *root, const struct meas
     add_count(doc, env, "cores", m->settings[SETTING_cores]);
     yyjson_mut_obj_add_str(doc, env, "kernel", m->settings[SETTING_kernel]);
     yyjson_mut_obj_add_str(doc, env, "commit", m->commit);
+    yyjson_mut_obj_add_bool(doc, env, "together",
+                            strcmp(m->settings[SETTING_together], "true") == 0);
 }
 
 static void add_samples(yyjson_mut_doc *doc, yyjson_mut_val *row,
                         const struct measurement_list *list, const char *name)
 {
     static const enum metric kept[] = {METRIC_server_cpu, METRIC_ratio_to_raw,
-                                       METRIC_cpu_ratio_to_raw};
+                                       METRIC_cpu_ratio_to_raw, METRIC_generator_ratio_to_raw};
     yyjson_mut_val *samples = yyjson_mut_obj_add_arr(doc, row, "samples");
 
     for (size_t i = 0; i < list->count; i++) {

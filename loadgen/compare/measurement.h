@@ -29,6 +29,7 @@
     X(auth, STRICT, "run.config.auth")                                                             \
     X(session, STRICT, "run.config.session")                                                       \
     X(idle_anonymous, STRICT, "run.config.idle_anonymous")                                         \
+    X(together, STRICT, "") /* of sealpost-bench: the servers at the same time */                  \
     X(tls, STRICT, "env.tls")                                                                      \
     X(cpu, MACHINE, "env.cpu")                                                                     \
     X(cpu_id, MACHINE, "env.cpu_id")                                                               \
@@ -75,6 +76,7 @@ struct measurement {
     char name[MEASUREMENT_NAME_BYTES];   // of the pattern: what is compared has the same
     char source[MEASUREMENT_NAME_BYTES]; // the file, for messages
     char commit[MEASUREMENT_TEXT_BYTES]; // "" if unknown
+    char pair[MEASUREMENT_TEXT_BYTES];   // of the other side's at the same time; "": there is none
     char settings[SETTING_COUNT][MEASUREMENT_TEXT_BYTES]; // "" where the result does not say
     double values[METRIC_COUNT];                          // NaN where there is none
     enum measurement_trust trust;

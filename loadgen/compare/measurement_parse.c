@@ -168,8 +168,6 @@ static double generator_cpu(yyjson_val *busy_pct, double per_s)
     yyjson_val *v;
     size_t i, n;
 
-    if (yyjson_is_num(busy_pct))
-        sum = yyjson_get_num(busy_pct);
     yyjson_arr_foreach(busy_pct, i, n, v) sum += yyjson_is_num(v) ? yyjson_get_num(v) : 0;
     return isfinite(sum) && sum > 0 ? sum / 100 * 1e9 / per_s : NAN;
 }
@@ -352,15 +350,18 @@ static struct measurement *append_bench(struct parse *p, const char *pattern, yy
     take_text(m->settings[SETTING_cores], yyjson_obj_get(p->env, "cores"));
     take_text(m->settings[SETTING_kernel], yyjson_obj_get(p->env, "kernel"));
     take_text(m->settings[SETTING_duration_s], yyjson_obj_get(p->env, "seconds"));
+    take_text(m->settings[SETTING_together], yyjson_obj_get(p->env, "together"));
+    if (m->settings[SETTING_together][0] == '\0')
+        strcpy(m->settings[SETTING_together], "false");
     take_text(m->commit, yyjson_obj_get(p->env, "commit"));
     return m;
 }
 
 // One round of a row, or a row that holds only the medians of its rounds.
-static int parse_sample(struct parse *p, yyjson_val *row, yyjson_val *sample)
+static int parse_sample(struct parse *p, yyjson_val *row, yyjson_val *sample, size_t number)
 {
     char text[MEASUREMENT_REASON_BYTES] = "";
-    yyjson_val *delivery = yyjson_obj_get(row, "delivery");
+    yyjson_val *delivery = yyjson_obj_get(row, "delivery"), *pair = yyjson_obj_get(p->env, "pair");
     int err = 0;
     struct measurement *m =
         append_bench(p, yyjson_get_str(yyjson_obj_get(row, "pattern")), row, &err);
@@ -369,8 +370,8 @@ static int parse_sample(struct parse *p, yyjson_val *row, yyjson_val *sample)
         return err;
     for (unsigned i = 0; i < METRIC_COUNT; i++)
         m->values[i] = figure(find(sample, metric_kinds[i].bench_path));
-    m->values[METRIC_generator_cpu] =
-        generator_cpu(yyjson_obj_get(sample, "client_busy_pct"), m->values[METRIC_throughput]);
+    if (yyjson_is_str(pair))
+        snprintf(m->pair, sizeof m->pair, "%s#%zu", yyjson_get_str(pair), number);
     list_faults(delivery, faults, COUNT_OF(faults), text);
     list_faults(delivery, bench_faults, COUNT_OF(bench_faults), text);
     if (text[0] != '\0')
@@ -387,8 +388,8 @@ static int parse_row(struct parse *p, yyjson_val *row)
     if (!yyjson_is_str(yyjson_obj_get(row, "pattern")))
         return refuse(p, -EBADMSG, "a row without its pattern");
     if (yyjson_arr_size(samples) == 0)
-        return parse_sample(p, row, row);
-    yyjson_arr_foreach(samples, i, n, v) if ((err = parse_sample(p, row, v)) < 0) break;
+        return parse_sample(p, row, row, 0);
+    yyjson_arr_foreach(samples, i, n, v) if ((err = parse_sample(p, row, v, i)) < 0) break;
     return err;
 }
 

@@ -16,10 +16,11 @@
     X(handshake_p99, "us", false, false, "latency_us.handshake.p99", "")                           \
     X(server_cpu, "ns", false, false, "server.cpu_ns_per_msg", "cpu_ns_per_msg")                   \
     X(server_cpu_handshake, "ns", false, false, "server.cpu_ns_per_handshake", "")                 \
-    X(generator_cpu, "ns", false, false, "", "")                                                   \
+    X(generator_cpu, "ns", false, false, "", "client_cpu_ns_per_msg")                              \
     X(bytes_per_conn, "B", false, false, "server.rss_bytes_per_conn", "")                          \
     X(ratio_to_raw, "", true, true, "", "ratio_to_raw")                                            \
-    X(cpu_ratio_to_raw, "", false, true, "", "cpu_ratio_to_raw")
+    X(cpu_ratio_to_raw, "", false, true, "", "cpu_ratio_to_raw")                                   \
+    X(generator_ratio_to_raw, "", false, true, "", "client_cpu_ratio_to_raw")
 
 enum metric {
 #define X(name, ...) METRIC_##name,

@@ -27,12 +27,23 @@ static double median_again(const double *from, size_t count, uint64_t *random)
     return stat_sample_median(drawn, count);
 }
 
+// What lies between of STAT_BOOTSTRAP_DRAWS drawn values.
+static struct stat_interval take_interval(double *drawn, double confidence)
+{
+    double outside = (1 - confidence) / 2;
+
+    stat_sample_sort(drawn, STAT_BOOTSTRAP_DRAWS);
+    return (struct stat_interval){
+        .low = stat_sample_quantile(drawn, STAT_BOOTSTRAP_DRAWS, outside),
+        .high = stat_sample_quantile(drawn, STAT_BOOTSTRAP_DRAWS, 1 - outside),
+    };
+}
+
 int stat_bootstrap_ratio(const double *first, size_t first_count, const double *second,
                          size_t second_count, double confidence, uint64_t seed,
                          struct stat_interval *out)
 {
     double *ratios = malloc(STAT_BOOTSTRAP_DRAWS * sizeof *ratios);
-    double outside = (1 - confidence) / 2;
 
     assert(first_count > 0 && first_count <= STAT_SAMPLE_MAX);
     assert(second_count > 0 && second_count <= STAT_SAMPLE_MAX);
@@ -43,9 +54,22 @@ int stat_bootstrap_ratio(const double *first, size_t first_count, const double *
 
         ratios[i] = median_again(second, second_count, &seed) / below;
     }
-    stat_sample_sort(ratios, STAT_BOOTSTRAP_DRAWS);
-    out->low = stat_sample_quantile(ratios, STAT_BOOTSTRAP_DRAWS, outside);
-    out->high = stat_sample_quantile(ratios, STAT_BOOTSTRAP_DRAWS, 1 - outside);
+    *out = take_interval(ratios, confidence);
     free(ratios);
+    return 0;
+}
+
+int stat_bootstrap_median(const double *values, size_t count, double confidence, uint64_t seed,
+                          struct stat_interval *out)
+{
+    double *medians = malloc(STAT_BOOTSTRAP_DRAWS * sizeof *medians);
+
+    assert(count > 0 && count <= STAT_SAMPLE_MAX);
+    if (!medians)
+        return -ENOMEM;
+    for (size_t i = 0; i < STAT_BOOTSTRAP_DRAWS; i++)
+        medians[i] = median_again(values, count, &seed);
+    *out = take_interval(medians, confidence);
+    free(medians);
     return 0;
 }

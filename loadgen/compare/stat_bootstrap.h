@@ -21,5 +21,8 @@ struct stat_interval {
 NODISCARD int stat_bootstrap_ratio(const double *first, size_t first_count, const double *second,
                                    size_t second_count, double confidence, uint64_t seed,
                                    struct stat_interval *out);
+// The same of median(values).
+NODISCARD int stat_bootstrap_median(const double *values, size_t count, double confidence,
+                                    uint64_t seed, struct stat_interval *out);
 
 #endif

@@ -367,7 +367,8 @@ def test_bench_ci_help():
     (("--patterns", "dense"), "there is no 'dense'; there are: sparse pipelined"),
     (("--servers", "raw"), "there is no 'raw'; there are: relay-ws relay-wss"),
     (("--servers", ""), "--servers takes a list of"), (("a", "b"), "one revision"),
-    (("--baseline", "HEAD"), "--baseline takes no revision")])
+    (("--baseline", "HEAD"), "--baseline takes no revision"),
+    (("--base-programs", "x", "--same"), "--same takes no --base-programs")])
 def test_bench_ci_command_line(options, said):
     assert said in bench_ci(*options, code=ERROR).stderr
 
@@ -391,7 +392,8 @@ def doctored(tmp_path, ratio):
         parts = [line.split(":")[1].strip() for line in info if line.startswith(
             ("vendor_id", "cpu family", "model\t"))][:3]
     for number in range(3):
-        write(tmp_path / "baseline" / "-".join(parts) / f"{number}.json", {"rows": [{
+        write(tmp_path / "baseline" / "-".join(parts) / f"{number}.json", {
+            "env": {"together": True}, "rows": [{
             "pattern": "pipelined", "server": "relay-ws", "connections": 100, "in_flight": 64,
             "payload_bytes": 256, "samples": [
                 {"cpu_ns_per_msg": 100, "ratio_to_raw": 0.5, "cpu_ratio_to_raw": ratio * factor}
@@ -412,6 +414,24 @@ def test_bench_ci_passes(tmp_path):
     assert "### Load test: no regression" in out.stdout
     assert "| pipelined/relay-ws | cpu_ratio_to_raw |" in out.stdout
     assert len(list((tmp_path / "results/new").iterdir())) == 7
+
+
+def test_bench_ci_finds_a_planted_regression(tmp_path):
+    """A relay that costs a fifth more, whatever else this machine does meanwhile."""
+    planted = tmp_path / "planted"
+    (planted / "relay").mkdir(parents=True)
+    relay = planted / "relay/sealpost-relay"
+    relay.write_text(f"#!/bin/sh\nLD_PRELOAD={binary('tests/libplant-cost.so')} "
+                     f"ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 SEALPOST_PLANT_PCT=20 exec {binary('relay/sealpost-relay')} \"$@\"\n")
+    relay.chmod(0o755)
+    for name in ("loadgen", "bench"):
+        (planted / name).symlink_to(binary(name))
+    options = ("--base-programs", binary("."), "--results", tmp_path / "results", "--patterns",
+               "pipelined", "--servers", "relay-ws", "--rounds", "10", "--seconds", "0.2")
+    out = bench_ci(*options, "--programs", planted, code=REGRESSION, patience=300)
+    assert "measuring again: pipelined/relay-ws" in out.stderr
+    assert "| cpu_ratio_to_raw |" in "".join(
+        line for line in out.stdout.splitlines() if "**worse" in line)
 
 
 def test_bench_ci_without_a_baseline(tmp_path):

@@ -244,6 +244,40 @@ def test_json_on_standard_output(relay):
     assert json.loads(out.stdout)["schema"] == "sealpost.load/1"
 
 
+def held(relay, directory, *options):
+    """A run that waits for a word, and its users are ready."""
+    run = subprocess.Popen([binary("loadgen/sealpost-load"), relay.url(), "-c", "2", "-d", "300ms",
+                            "--warmup", "0", "-q", "--hold", "-o", directory / "held.json",
+                            *options], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert run.stdout.readline() == "ready\n"
+    return run
+
+
+@pytest.mark.parametrize("word", ["now\n", ""])
+def test_held_until_told(relay, load, tmp_path, word):
+    with held(relay, tmp_path) as run:
+        # Another run comes and goes; this one still waits.
+        assert load(relay.url(), "-c", 2, "-d", "300ms", "--warmup", "0").passed()
+        assert run.poll() is None
+        run.communicate(word, timeout=60)
+    assert run.returncode in (PASS, LIMITED)
+    assert json.loads((tmp_path / "held.json").read_text())["delivery"]["received"] > 0
+
+
+def test_held_and_interrupted(relay, tmp_path):
+    with held(relay, tmp_path) as run:
+        run.send_signal(signal.SIGINT)
+        assert run.wait(60) == INTERRUPTED
+
+
+def test_half_a_line_is_no_word(relay, tmp_path):
+    with held(relay, tmp_path) as run:
+        run.stdin.write("no line")
+        run.stdin.flush()
+        run.send_signal(signal.SIGTERM)
+        assert run.wait(60) == INTERRUPTED
+
+
 WRONG = {
     "no_target": ([], "relay is missing"),
     "two_targets": (["ws://127.0.0.1:1", "ws://127.0.0.1:2"], "one relay at a time"),
@@ -275,6 +309,9 @@ WRONG = {
     "ca_missing": (["wss://127.0.0.1:1", "--ca", "/nonexistent/ca.pem"], "/nonexistent/ca.pem"),
     "ca_and_insecure": (["wss://127.0.0.1:1", "--ca", "x", "--insecure"], "--ca"),
     "pid_of_nobody": (["ws://127.0.0.1:1", "--server-pid", "2147483646"], "--server-pid"),
+    "hold_and_json": (["ws://127.0.0.1:1", "--hold", "-o", "-"], "--hold"),
+    "hold_of_processes": (["ws://127.0.0.1:1", "--hold", "--processes", "2"], "--hold"),
+    "hold_of_capacity": (["capacity", "ws://127.0.0.1:1", "--hold"], "--hold"),
     "pin_word": (["ws://127.0.0.1:1", "--pin", "x"], "--pin"),
     "pin_absent": (["ws://127.0.0.1:1", "--pin", "1000"], "--pin"),
     "unknown": (["ws://127.0.0.1:1", "--no-such"], "--no-such"),

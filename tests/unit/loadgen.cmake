@@ -18,6 +18,6 @@ target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLI
 
 # compare and export
 foreach(name comparison comparison_print evidence export junit measurement_parse output_file stat_bootstrap
-    stat_rank stat_sample)
+    stat_pair stat_rank stat_sample)
   sealpost_unit_test(${name} sealpost_loadgen m)
 endforeach()

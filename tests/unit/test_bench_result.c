@@ -108,6 +108,7 @@ Test(bench_result, sample_parse_full)
 
     cr_assert(eq(int, bench_sample_parse(full, strlen(full), &s), 0));
     cr_assert(s.per_s == 1234.5 && s.cpu_ns_per_msg == 77 && s.client_busy_pct == 80);
+    cr_assert(fabs(s.client_cpu_ns_per_msg - 0.925e9 / 1234.5) < 1e-3);
     cr_assert(s.latency_us[BENCH_P50] == 3.5 && s.latency_us[BENCH_MAX] == 9);
     cr_assert(isnan(s.latency_us[BENCH_P999]) && isnan(s.latency_us[BENCH_P90]));
     cr_assert(eq(u64, s.counts[BENCH_COUNT_EXPECTED], 10));

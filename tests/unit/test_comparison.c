@@ -93,6 +93,62 @@ Test(comparison, same_below_the_effect)
     cr_expect(verdict() == COMPARISON_WORSE);
 }
 
+// What the machine does to pair i.
+static double machine(int i)
+{
+    return 100 * (1 + i * 5 % 12 / 24.0);
+}
+
+// Twelve pairs: the second of each takes `factor` times as much. On the new side they may stand in
+// another order.
+static void give_pairs(double factor, bool in_order)
+{
+    for (int at = 0; at < 12; at++) {
+        int i = in_order ? at : 11 - at;
+        struct measurement *m = measured_add(&base, "p", "base.json");
+
+        m->values[METRIC_server_cpu] = machine(at);
+        snprintf(m->pair, sizeof m->pair, "run#%d", at);
+        m = measured_add(&new, "p", "new.json");
+        m->values[METRIC_server_cpu] = machine(i) * factor * (1 + (i % 3 - 1) * 0.004);
+        snprintf(m->pair, sizeof m->pair, "run#%d", i);
+    }
+}
+
+Test(comparison, pairs_tell_what_the_machine_hides)
+{
+    options.effect[METRIC_server_cpu] = 0.03;
+    give_pairs(1.05, true);
+    cr_expect(verdict() == COMPARISON_WORSE);
+    cr_expect(c.groups[0].rows[0].is_paired);
+    cr_expect(fabs(c.groups[0].rows[0].change - 0.05) < 0.005);
+    fini();
+    give_pairs(1.05, false);
+    cr_expect(verdict() == COMPARISON_WORSE, "pairs are found by name, not by place");
+    fini();
+    give_pairs(1.0, true);
+    cr_expect(verdict() == COMPARISON_SAME);
+    // The same values without their pairs are lost in what the machine does.
+    fini();
+    give_pairs(1.05, true);
+    for (size_t i = 0; i < base.count; i++)
+        base.items[i].pair[0] = '\0';
+    cr_expect(verdict() == COMPARISON_UNCLEAR);
+    cr_expect(c.groups[0].rows[0].is_paired == false);
+}
+
+Test(comparison, pairs_that_are_not_whole_or_few)
+{
+    give_pairs(1.2, true);
+    new.count--;
+    cr_assert(eq(int, make(), 0));
+    cr_expect(c.groups[0].rows[0].is_paired == false,
+              "one has no partner: none is compared in pairs");
+    base.count = new.count = 7;
+    cr_expect(verdict() == COMPARISON_UNCLEAR && c.groups[0].rows[0].is_paired);
+    cr_expect(eq(str, c.groups[0].rows[0].why, "8 repeats are needed on each side"));
+}
+
 Test(comparison, noise_floor_hides_what_one_build_differs_by)
 {
     const double first[] = {100, 101, 99}, second[] = {112, 113, 111}, third[] = {105, 106, 104};

@@ -116,7 +116,9 @@ Test(comparison_print, markdown)
         "- new: 5 results, commit def, AMD EPYC, 2 processors, Linux 6.18\n"
         "- Medians over the repeats. A change counts when the ranks differ (Mann-Whitney, p < 0.01)"
         " and the medians differ by more than the effect: 5 %, or the noise floor where that is"
-        " higher. The interval is a 95 % bootstrap of the ratio of the medians (seed 1).\n"
+        " higher. The interval is a 95 % bootstrap of the ratio of the medians (seed 1). Results"
+        " measured at the same time are compared pair by pair: Wilcoxon's signed-rank test, the"
+        " median of the ratios.\n"
         "\n"
         "</details>\n"));
 }

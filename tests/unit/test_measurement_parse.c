@@ -216,7 +216,8 @@ Test(measurement_parse, stages_that_differ_only_late_are_different_tests)
 #define BENCH_ROW(more)                                                                            \
     "{\"pattern\":\"sparse\",\"server\":\"relay-ws\",\"connections\":1000,\"in_flight\":1,"        \
     "\"payload_bytes\":256,\"per_s\":1000,\"ratio_to_raw\":0.5,\"cpu_ratio_to_raw\":1.5,"          \
-    "\"client_busy_pct\":90,\"cpu_ns_per_msg\":150,\"latency_us\":{\"p50\":7}" more "}"
+    "\"client_cpu_ns_per_msg\":90,\"cpu_ns_per_msg\":150,\"latency_us\":{\"p50\":7},"              \
+    "\"client_cpu_ratio_to_raw\":1.25" more "}"
 
 Test(measurement_parse, bench_rows)
 {
@@ -236,10 +237,22 @@ Test(measurement_parse, bench_rows)
     cr_expect(eq(str, (char *)m->settings[SETTING_cpu_id], "A 25/17"));
     cr_expect(m->values[METRIC_throughput] == 1000 && m->values[METRIC_response_p50] == 7);
     cr_expect(m->values[METRIC_ratio_to_raw] == 0.5 && m->values[METRIC_cpu_ratio_to_raw] == 1.5);
-    cr_expect(m->values[METRIC_generator_cpu] == 0.9e6);
+    cr_expect(m->values[METRIC_generator_cpu] == 90);
+    cr_expect(m->values[METRIC_generator_ratio_to_raw] == 1.25);
+    cr_expect(eq(str, (char *)m->settings[SETTING_together], "false"));
     cr_expect(m->is_yardstick == false && list.items[1].is_yardstick);
     cr_expect(eq(str, list.items[2].name, "idle/relay-ws"));
     cr_expect(list.items[2].values[METRIC_bytes_per_conn] == 685);
+}
+
+// Servers that share their processor are another test than ones that have it to themselves.
+Test(measurement_parse, bench_together)
+{
+    cr_assert(eq(
+        int, parse("{\"env\":{\"together\":true},\"rows\":[" BENCH_ROW("") "]}" BENCH_ROW("")), 0));
+    cr_expect(eq(str, (char *)list.items[0].settings[SETTING_together], "true"));
+    cr_expect(eq(int, measurement_differ(&list.items[0], &list.items[1], SETTING_STRICT),
+                 SETTING_together));
 }
 
 Test(measurement_parse, bench_samples_are_repeats)
@@ -253,6 +266,18 @@ Test(measurement_parse, bench_samples_are_repeats)
     cr_expect(list.items[1].values[METRIC_response_p50] == 5);
     cr_expect(isnan(list.items[0].values[METRIC_response_p50]));
     cr_expect(isnan(list.items[0].values[METRIC_ratio_to_raw]), "the row's medians are no sample");
+}
+
+Test(measurement_parse, bench_pairs)
+{
+    cr_assert(eq(int,
+                 parse("{\"env\":{\"pair\":\"7-9\"},\"rows\":[" BENCH_ROW(
+                     ",\"samples\":[{\"per_s\":1},{\"per_s\":2}]") "]}" BENCH_ROW("")),
+                 0));
+    cr_assert(eq(sz, list.count, 3));
+    cr_expect(eq(str, list.items[0].pair, "7-9#0"));
+    cr_expect(eq(str, list.items[1].pair, "7-9#1"));
+    cr_expect(eq(str, list.items[2].pair, ""));
 }
 
 Test(measurement_parse, bench_faults)
