@@ -421,8 +421,11 @@ def test_bench_ci_finds_a_planted_regression(tmp_path):
     planted = tmp_path / "planted"
     (planted / "relay").mkdir(parents=True)
     relay = planted / "relay/sealpost-relay"
-    relay.write_text(f"#!/bin/sh\nLD_PRELOAD={binary('tests/libplant-cost.so')} "
-                     f"ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0 SEALPOST_PLANT_PCT=20 exec {binary('relay/sealpost-relay')} \"$@\"\n")
+    relay.write_text(f"""#!/bin/sh
+export ASAN_OPTIONS=$ASAN_OPTIONS:verify_asan_link_order=0
+LD_PRELOAD={binary('tests/libplant-cost.so')} SEALPOST_PLANT_PCT=20 \\
+  exec {binary('relay/sealpost-relay')} "$@"
+""")
     relay.chmod(0o755)
     for name in ("loadgen", "bench"):
         (planted / name).symlink_to(binary(name))
