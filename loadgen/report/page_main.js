@@ -1,7 +1,7 @@
 // Puts the page together: from the figures inside it, and of a run that goes on from its events.
 
 const EXITS = { 0: ["good", "passed"], 1: ["bad", "internal error"], 99: ["bad", "an objective was missed"], 104: ["bad", "bad options"], 105: ["warn", "interrupted"], 111: ["bad", "delivery not intact"], 112: ["bad", "generator was the limit"], 113: ["bad", "relay not reached"] };
-const PHASES = { "set-up": "setting up users", "warm-up": "warming up", measure: "measuring", drain: "waiting for what is under way", close: "closing", done: "done" };
+const PHASES = { connecting: "being connected to", "set-up": "setting up users", ready: "ready", "warm-up": "warming up", measure: "measuring", drain: "waiting for what is under way", close: "closing", done: "done" };
 const page = { link: "", result: null, capacity: null };
 
 function tile(id, name, [number, unit], words) {
@@ -76,8 +76,9 @@ function head(result, capacity) {
   const started = run.started ? new Date(run.started) : null;
   const when = started && !Number.isNaN(started.getTime()) ? `${run.started.replace("T", " ").replace("Z", " UTC")}` : null;
   const model = result && result.offered ? { closed: "closed loop", idle: "" }[result.offered.model] ?? result.offered.model : "";
+  const agents = result && Array.isArray(result.agents) ? result.agents.length : 0;
   document.title = `${title} · Sealpost load report`;
-  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
+  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null, agents > 0 ? `${count(agents)} ${agents === 1 ? "agent" : "agents"}` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
     result ? chips(result) : null, result && result.live ? progress(result.live) : null,
     run.failure ? el("div", { class: "banner bad", id: "failure" }, el("strong", {}, "The run failed."), run.failure) : null,
     result && result.aborted_by ? el("div", { class: "banner bad" }, el("strong", {}, "Ended early by an objective."), result.aborted_by) : null,
@@ -91,7 +92,7 @@ function body(result, capacity) {
     const trust = [delivery_ledger(result), [has_measured(result) ? generator_part(result) : null, server_part(result)].filter(Boolean)].filter((node) => node !== null);
     parts.push(thresholds_part(result), latency_over_time(result), throughput_over_time(result),
       pair.length === 2 ? el("div", { class: "pair" }, pair) : pair, latency_budget(result),
-      trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(),
+      trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(), agents_part(result),
       measured_part("stages", "Stages", "Each stage of the load by itself.", result.stages), measured_part("groups", "Groups", "Each kind of user by itself.", result.groups));
   }
   if (capacity) parts.push(capacity_search(capacity), capacity_sweep(capacity), capacity_plan(capacity));

@@ -198,10 +198,11 @@ function generator_part(result) {
   if (!g) return null;
   const [tone, title, words] = VERDICTS[g.verdict] || ["warn", `Generator ${g.verdict}`, ""];
   const busy = g.busy_pct_per_thread || [];
+  const names = thread_names(result, busy.length);
   const shown = new Set(["verdict", "reasons", "busy_pct_per_thread"]);
   return part("generator", "The generator’s own verdict", "Was the load tester itself the limit?",
     el("div", { class: `banner ${tone}` }, el("strong", {}, `${title}${result.live ? " so far" : ""}.`), result.live ? "Judged for good when the run has ended." : words, (g.reasons || []).length > 0 ? el("ul", {}, g.reasons.map((reason) => el("li", {}, reason))) : null),
-    busy.length > 0 ? el("div", { class: "bars" }, busy.map((pct, i) => [el("span", {}, `Thread ${i}`),
+    busy.length > 0 ? el("div", { class: "bars" }, busy.map((pct, i) => [el("span", {}, names[i]),
       el("span", { class: "bar" }, el("i", { class: pct >= 95 ? "bad" : pct >= 80 ? "warn" : null, style: { width: `${Math.min(100, pct)}%` } })), el("span", {}, percent(pct))])) : null,
     result.live ? null : facts(Object.entries(g).filter(([key, value]) => !shown.has(key) && value !== null)));
 }

@@ -92,9 +92,16 @@ def check_sums(document, count):
     # Every sample of every agent is in the merged histogram.
     assert (document["latency_us"]["response"]["count"] ==
             sum(one["response_count"] for one in agents))
+    for one in agents:
+        assert one["failure"] is None
+        assert (one["response_p50_us"] is None) == (one["response_count"] < 20)
+        assert (one["response_p99_us"] is None) == (one["response_count"] < 1000)
+        # Its own window is not longer than the whole's.
+        assert one["per_s"] * document["run"]["duration_s"] >= 0.99 * one["count"]
+    assert document["generator"]["busy_pct_per_thread"] == [
+        pct for one in agents for pct in one["busy_pct_per_thread"]]
     assert sum(one["delivered"] for one in document["intervals"]) <= document["delivery"]["received"]
-    assert len(document["generator"]["busy_pct_per_thread"]) == sum(one["threads"]
-                                                                    for one in agents)
+    assert all(len(one["busy_pct_per_thread"]) == one["threads"] for one in agents)
 
 
 def test_sum_of_parts(relay, load, two):
@@ -145,7 +152,8 @@ def test_processes_over_tls(start_relay, load, tmp_path):
 def test_a_slow_agent_shows_in_the_whole(relay, load, two):
     """One agent stands still for a while: percentiles are of all envelopes together, so the
     whole's is near the slow one's, not in the middle."""
-    run = load(relay.url(), "-c", 8, "-r", 400, "-d", 4, "--warmup", 0, "--agents", names(two))
+    # Enough for the 99th percentile of each: half of 4 s.
+    run = load(relay.url(), "-c", 8, "-r", 600, "-d", 4, "--warmup", 0, "--agents", names(two))
     slow = two[1].worker()
     eventually(lambda: "measure" in run.log(), what="the load")
     os.kill(slow, signal.SIGSTOP)
@@ -286,6 +294,7 @@ def test_dead_agent(relay, load, two):
     assert "disappeared" in document["run"]["failure"]
     first, second = document["agents"]
     assert first["has_result"] and not second["has_result"]
+    assert first["failure"] is None and "disappeared" in second["failure"]
     # What the other one sent is accounted for.
     assert document["delivery"]["expected"] == first["expected"] == first["received"] > 0
     assert two[1].process.poll() is None  # it serves the next one

@@ -356,6 +356,98 @@ async def test_members_of_other_parts(browser, measured, tmp_path):
         assert page.errors == []
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """(result, page) of a run that two processes made."""
+    from relay_process import Relay
+    directory = tmp_path_factory.mktemp("shared")
+    (directory / "relay").mkdir()
+    relay = Relay(directory / "relay", "--workers", 1)
+    try:
+        run = Load(directory, relay.url(), "-c", 16, "-r", 2800, "-d", "1", "--warmup", "0",
+                   "--processes", 2, "-t", 2, "--html", directory / "run.html")
+        document = run.passed()
+    finally:
+        relay.stop()
+    return document, directory / "run.html"
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "narrow"])
+async def test_agents(browser, shared, look):
+    document, file = shared
+    how = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 390, "height": 844}}[look]
+    async with browser.page(**how) as page:
+        await page.open(f"file://{file}")
+        await page.until("!!document.querySelector('#agents table')")
+        assert "2 agents" in await page.text("#head")
+        head, *rows = await page.table("#agents")
+        assert head == ["Name", "Threads", "Connections", "Offered", "Delivered", "p50", "p99",
+                        "Busiest thread", "Verdict"]
+        for row, agent in zip(rows, document["agents"], strict=True):
+            assert row[:3] == [agent["name"], "2", str(agent["connections"])]
+            assert is_close(row[3], agent["rate_per_s"]) and is_close(row[4], agent["per_s"])
+            assert is_close(row[5], agent["response_p50_us"])
+            assert is_close(row[6], agent["response_p99_us"])
+            assert number(row[7]) == pytest.approx(max(agent["busy_pct_per_thread"]), abs=0.06)
+            assert row[8] == agent["verdict"]
+        threads = await page.run("[...document.querySelectorAll('#generator .bars > span')]"
+                                 ".map((cell) => cell.textContent)")
+        assert threads[::3] == [f"process {p}, thread {t}" for p in (1, 2) for t in (0, 1)]
+        await keep_picture(page, f"agents-{look}")
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert page.errors == []
+
+
+async def test_agents_that_suffered(browser, shared, tmp_path):
+    """Reasons, faults and what an agent did not tell are said in its name."""
+    document = json.loads(json.dumps(shared[0]))
+    first, second = document["agents"]
+    first.update(verdict="limited", lost=2, reasons=["5 loop turns of over 100 ms"],
+                 response_p99_us=None, connected=7)
+    document["agents"][1] = {"name": "b.example:8087", "threads": 2, "connections": 10,
+                             "rate_per_s": 1200.0, "has_result": False,
+                             "failure": "<b>disappeared</b>"}
+    async with browser.page() as page:
+        await page.open(f"file://{make_page(tmp_path, document)}")
+        head, *rows = await page.table("#agents")
+        assert head[7:] == ["Faults", "Busiest thread", "Verdict"]
+        assert rows[0][2] == "7 of 8" and rows[0][6:8] == ["too few samples", "2"]
+        assert rows[0][9] == "limited"
+        assert rows[1] == ["b.example:8087", "2", "10", "1,200/s", "", "", "", "0", "",
+                           "no result"]
+        assert await page.run("document.querySelectorAll('#agents tr.fault').length") == 2
+        said = await page.run("[...document.querySelectorAll('#agents li')]"
+                              ".map((item) => item.textContent)")
+        assert said == ["process 1 5 loop turns of over 100 ms",
+                        "b.example:8087 <b>disappeared</b>"]
+        assert page.errors == []
+
+
+async def test_live_agents(relay, browser, load):  # noqa: F811
+    run = load(relay.url(), "-c", 20, "-r", 1000, "-d", "5", "--warmup", "0", "--web", 0,
+               "--processes", 2)
+    url = eventually(lambda: re.search(r"live at (http://127\.0\.0\.1:\d+/)\n", run.log()),
+                     what="the live page's address")[1]
+    async with browser.page() as page:
+        await page.open(url)
+        await page.until("[...document.querySelectorAll('#agents tbody tr')].filter((row) => "
+                         "row.innerText.includes('measuring')).length === 2")
+        # Both have told something of their own.
+        await page.until("[...document.querySelectorAll('#agents tbody tr')].every((row) => "
+                         "/\\d\\/s[^]*\\d\\/s[^]*(µs|ms)/.test(row.innerText))")
+        head, *rows = await page.table("#agents")
+        assert head == ["Name", "Threads", "Connections", "Offered", "Delivered", "p50", "p99",
+                        "Busiest thread", "State"]
+        assert [row[:4] for row in rows] == [[f"process {i}", "1", "10", "500/s"] for i in (1, 2)]
+        await keep_picture(page, "agents-live")
+        await page.until("document.querySelector('#head').innerText.includes('exit code')")
+        document = run.result()
+        rows = (await page.table("#agents"))[1:]
+        assert [row[-1] for row in rows] == [agent["verdict"] for agent in document["agents"]]
+        assert is_close(rows[1][4], document["agents"][1]["per_s"])
+        assert page.errors == []
+
+
 async def test_live_page(relay, browser, load):  # noqa: F811
     run = load(relay.url(), "-c", 20, "-r", 1000, "-d", "5", "--warmup", "0", "--web", 0,
                "--server-pid", relay.process.pid)
