@@ -46,7 +46,7 @@ function agents_part(result) {
   const words = agents.flatMap((agent) => [agent.failure, ...(agent.reasons || [])].filter(Boolean).map((text) => [agent.name, text]));
   return part("agents", "Agents", `${agents.length === 1 ? "One process" : `${count(agents.length)} processes`} made the load, each its own users. Histograms are merged and counters added, then the whole is judged; these are the parts.`,
     table(columns.map(([name]) => ({ name })), rows, { label: "Agents" }),
-    words.length > 0 ? el("ul", { class: "said" }, words.map(([name, text]) => el("li", {}, el("strong", {}, name), " ", text))) : null);
+    words.length > 0 ? el("ul", { class: "said" }, words.map(([name, text]) => el("li", {}, el("strong", {}, name), " ", told(text)))) : null);
 }
 
 // What the bars of the generator's threads are called: threads of all agents in turn.
