@@ -60,6 +60,11 @@ void result_json_add_text(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
     yyjson_mut_obj_add_val(d, to, key, make_text(d, text));
 }
 
+void result_json_append_text(yyjson_mut_doc *d, yyjson_mut_val *list, const char *text)
+{
+    yyjson_mut_arr_append(list, make_text(d, text));
+}
+
 void result_json_hide_credentials(char *text)
 {
     for (char *at = text; (at = strstr(at, "://")) != NULL;) {
