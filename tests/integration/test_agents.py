@@ -239,6 +239,46 @@ def test_run_options(options, says):
     refused(("ws://127.0.0.1:1", *options), BAD_OPTIONS, says)
 
 
+@pytest.mark.parametrize("how", [("--processes", "2"), ("--agents", "a:1")])
+def test_texts_that_agents_cannot_be_told(tmp_path, how):
+    file = os.fsencode(tmp_path) + b"/caf\xe9.html"
+    run = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", "-c", "4",
+                          "--html", file, *how], capture_output=True, timeout=PATIENCE_S)
+    assert run.returncode == BAD_OPTIONS
+    assert b"caf\xe9.html' is not UTF-8" in run.stderr and b"memory" not in run.stderr
+    token = tmp_path / "token"
+    token.write_bytes(b"caf\xe9\n")
+    refused(("ws://127.0.0.1:1", "-c", 4, "--agents", "a:1", "--token-file", token), BAD_OPTIONS,
+            "--token-file", "not UTF-8")
+
+
+def test_authority_with_a_comment_of_any_encoding(start_relay, load, tmp_path):
+    relay = start_relay("--workers", 1, listen=("wss",))
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(b"# caf\xe9\n" + relay.certificate.read_bytes())
+    url = relay.url("wss").replace("127.0.0.1", "localhost")
+    check_sums(load(url, "--ca", authority, "-c", 8, "-d", "200ms", "--warmup", 0,
+                    "--processes", 2).passed(), 2)
+
+
+def test_reasons_are_said_once(relay, load, two):
+    """Both agents stand still: each tells so of itself, and what the whole shows is said once."""
+    run = load(relay.url(), "-c", 8, "-r", 600, "-d", 3, "--warmup", 0, "--agents", names(two))
+    workers = [agent.worker() for agent in two]
+    eventually(lambda: "measure" in run.log(), what="the load")
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    time.sleep(1)
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+    document = run.result()
+    reasons = document["generator"]["reasons"]
+    late = [reason for reason in reasons if "noticed late" in reason]
+    assert len(late) == 1 and late[0].startswith("the schedule"), reasons
+    for agent in document["agents"]:
+        assert any("noticed late" in reason for reason in agent["reasons"])
+
+
 def test_options_an_agent_cannot_take(relay, two):
     # Both could not: one alone, so that it is clear which of them says so.
     refused((relay.url(), "-c", 4, "--pin", 1023, "--agents", two[0].name), BAD_OPTIONS,
