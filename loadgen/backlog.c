@@ -25,6 +25,14 @@ void backlog_sample(struct backlog *b, uint64_t now_ns, uint64_t waiting)
         b->next_ns += b->quarter_ns;
 }
 
+void backlog_merge(struct backlog *into, const struct backlog *part)
+{
+    if (into->parts++ == 0 || part->count < into->count)
+        into->count = part->count;
+    for (uint32_t i = 0; i < into->count; i++)
+        into->waiting[i] += part->waiting[i];
+}
+
 bool backlog_is_growing(const struct backlog *b, uint64_t scheduled)
 {
     uint64_t growth;

@@ -283,6 +283,7 @@ int command_capacity(int argc, char **argv)
     }
     c.findings->options = &options;
     c.findings->started = time(NULL);
+    c.findings->is_colocated = target.loopback;
     c.findings->sweep.range = options.sweep;
     c.setting.options = &options.run;
     c.setting.target = &target;

@@ -141,6 +141,9 @@ static char *read_ca(const char *file)
     }
     if (f)
         fclose(f);
+    // What is not ASCII is a comment between the certificates, and of any encoding.
+    for (char *at = text; at && *at; at++)
+        *at = (unsigned char)*at < 0x80 ? *at : '?';
     return text;
 }
 

@@ -57,7 +57,6 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
     const struct tally *t = &out->tally;
     struct verdict_input in = {
         .open_loop = out->options->rate_per_s > 0,
-        .sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED,
         .schedule_lag_p99_ns = hist_percentile(&t->schedule_lag, 99),
         .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
@@ -73,6 +72,7 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
         in.relay_busy_pct = 100.0 * (double)out->server_cpu_ns / (double)t->window_ns;
     if (out->agents)
         return in;
+    in.sockets_exhausted = out->failure == SHARD_FAILURE_LIMITED;
     in.stalls = t->stalls;
     in.stalled_ns = t->stalled_ns;
     in.steal_pct = out->steal_pct;
@@ -91,13 +91,10 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
 // An agent's verdict is part of the whole's, whatever the others say.
 static void add_agents(struct outcome *out)
 {
-    for (uint32_t i = 0; out->agents && i < out->agent_count; i++) {
-        const struct agent_result *a = &out->agents[i];
+    uint32_t own_count = out->verdict.reason_count;
 
-        for (uint32_t n = 0; n < a->verdict.reason_count; n++)
-            verdict_add(&out->verdict, a->verdict.level, "%.80s: %.160s", a->name,
-                        a->verdict.reasons[n]);
-    }
+    for (uint32_t i = 0; out->agents && i < out->agent_count; i++)
+        verdict_add_agent(&out->verdict, own_count, &out->agents[i].verdict, out->agents[i].name);
 }
 
 void judgement_make(struct outcome *out)

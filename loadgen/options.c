@@ -363,6 +363,9 @@ static int parse(struct options *o, const struct options_own *own, bool reads_sc
                                            : parse_argv(&p, &argp, argc, argv);
     if (err == 0)
         err = -check(&p);
+    if (err == 0)
+        err = o->argv ? -options_agents_check_texts(&p, o->argc, o->argv)
+                      : -options_agents_check_texts(&p, argc, argv);
     if (err < 0)
         options_free(o);
     return err;

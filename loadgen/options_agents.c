@@ -1,6 +1,9 @@
 // Options of a run over several processes or machines. Runs once, before any thread.
 #include "options_agents.h"
 
+#include <string.h>
+#include <unistr.h>
+
 #include "option_value.h"
 
 enum { KEY_AGENTS = OPTION_KEYS_AGENTS, KEY_PROCESSES, KEY_TOKEN_FILE };
@@ -61,5 +64,20 @@ int options_agents_check(struct option_parse *p)
         return option_refuse(p, "%u agents with %u threads each are more than %u threads", agents,
                              o->threads, OPTIONS_THREADS_MAX);
     o->threads *= agents;
+    return 0;
+}
+
+int options_agents_check_texts(struct option_parse *p, int argc, char **argv)
+{
+    if (options_agent_count(p->o) == 0)
+        return 0;
+    // The program's name stays here.
+    for (int i = 1; i < argc; i++) {
+        if (u8_check((const uint8_t *)argv[i], strlen(argv[i])))
+            return option_refuse(p,
+                                 "'%s' is not UTF-8: agents and processes cannot be told that; "
+                                 "use another name, or leave out --agents and --processes",
+                                 argv[i]);
+    }
     return 0;
 }

@@ -32,11 +32,27 @@
 #define VERDICT_REASONS_MAX 32u // of one generator and of several agents
 #define VERDICT_REASON_BYTES 256u
 
+// What a reason is about: the rules above.
+enum verdict_cause {
+    VERDICT_SOCKETS,
+    VERDICT_LATENESS,
+    VERDICT_NOT_SENT,
+    VERDICT_BACKLOG,
+    VERDICT_BUSY,
+    VERDICT_CEILING,
+    VERDICT_STALLS,
+    VERDICT_STEAL,
+    VERDICT_QUOTA,
+    VERDICT_SHARED,
+    VERDICT_CAUSE_COUNT
+};
+
 enum verdict_level { VERDICT_OK, VERDICT_SUSPECT, VERDICT_LIMITED };
 
 struct verdict {
     enum verdict_level level;
     uint32_t reason_count;
+    enum verdict_cause causes[VERDICT_REASONS_MAX];
     char reasons[VERDICT_REASONS_MAX][VERDICT_REASON_BYTES];
 };
 
@@ -58,8 +74,14 @@ struct verdict_input {
 
 void verdict_judge(struct verdict *v, const struct verdict_input *in);
 // One more reason from elsewhere; the level is this one's at least. Full: the reason is left out.
-PRINTF_LIKE(3, 4)
-void verdict_add(struct verdict *v, enum verdict_level level, const char *format, ...);
+PRINTF_LIKE(4, 5)
+void verdict_add(struct verdict *v, enum verdict_level level, enum verdict_cause cause,
+                 const char *format, ...);
+// Take over what an agent says of itself, in its name. A cause that `v` had already when the first
+// agent was added (`own_count` reasons) is the whole's and not repeated; its level counts all the
+// same.
+void verdict_add_agent(struct verdict *v, uint32_t own_count, const struct verdict *agent,
+                       const char *name);
 const char *verdict_level_name(enum verdict_level level);
 
 #endif

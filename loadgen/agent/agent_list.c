@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistr.h>
 
 int agent_list_split_name(const char *name, char host[AGENT_LIST_NAME_BYTES], char port[8])
 {
@@ -72,11 +73,14 @@ int agent_list_read_token(const char *file, char token[AGENT_LIST_TOKEN_MAX_BYTE
     if (f)
         fclose(f);
     token[strcspn(token, "\r\n")] = '\0';
-    if (err == 0 && token[0] != '\0' && strlen(token) < AGENT_LIST_TOKEN_MAX_BYTES - 1)
+    if (err == 0 && token[0] != '\0' && strlen(token) < AGENT_LIST_TOKEN_MAX_BYTES - 1 &&
+        !u8_check((const uint8_t *)token, strlen(token)))
         return 0;
     snprintf(reason, AGENT_LIST_REASON_BYTES, "%.80s of --token-file: %s", file,
              err != 0           ? strerror(err)
              : token[0] == '\0' ? "its first line, the token, is empty"
-                                : "its first line is too long for a token");
+             : strlen(token) == AGENT_LIST_TOKEN_MAX_BYTES - 1
+                 ? "its first line is too long for a token"
+                 : "its first line, the token, is not UTF-8");
     return -EINVAL;
 }

@@ -78,7 +78,7 @@ yyjson_mut_doc *agent_message_encode_prepare(uint64_t run_id, uint32_t thread, u
               yyjson_mut_obj_add_val(d, root, "argv", list);
 
     for (uint32_t i = 0; i < argc && ok; i++)
-        ok = yyjson_mut_arr_add_str(d, list, argv[i]);
+        ok = yyjson_mut_arr_add_str(d, list, i == 0 ? "sealpost-load" : argv[i]);
     return finish(d, ok);
 }
 

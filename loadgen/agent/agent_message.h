@@ -19,7 +19,7 @@
 
 #include "units.h"
 
-#define AGENT_MESSAGE_PROTOCOL 1u
+#define AGENT_MESSAGE_PROTOCOL 2u
 #define AGENT_MESSAGE_ARGS_MAX 1024u
 #define AGENT_MESSAGE_REASON_BYTES 512u
 // start: not further away.

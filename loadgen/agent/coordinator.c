@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "agent_live.h"
 #include "agent_peer.h"
 #include "agent_result.h"
 #include "clock.h"
@@ -135,6 +136,7 @@ static void judge_live(struct live *l)
 static void show(struct coordinator *c)
 {
     const struct outcome *out = c->out;
+    struct agent_live agents[AGENT_LIST_MAX];
     struct series_mark now;
     struct procstat stat;
     struct live l;
@@ -155,10 +157,13 @@ static void show(struct coordinator *c)
                       .has_server = now.has_server,
                       .server_rss_before_bytes = out->server_rss_before_bytes,
                       .points = out->series.points,
-                      .point_count = out->series.count};
+                      .point_count = out->series.count,
+                      .agents = agents,
+                      .agent_count = c->count};
     for (uint32_t i = 0; i < c->count; i++) {
         const struct agent_peer *p = &c->peers[i];
 
+        agent_live_fill(&agents[i], p, &out->agents[i]);
         l.elapsed_ns = p->live.elapsed_ns > l.elapsed_ns ? p->live.elapsed_ns : l.elapsed_ns;
         memcpy(l.busy_pct + p->first_thread, p->live.busy_pct,
                p->thread_count * sizeof *l.busy_pct);
@@ -356,6 +361,28 @@ static void wait_for_any(struct coordinator *c)
                         fds[i + 1].revents & POLLOUT, clock_now_ns());
 }
 
+// Of the mean rate; 0 in a closed loop.
+static double thread_rate(const struct options *o, uint32_t thread)
+{
+    struct plan_slots slots = population_slots(o, thread);
+
+    return slots.total > 0 ? o->rate_per_s * slots.senders / slots.total : 0;
+}
+
+// What of the run is this one's.
+static void fill_share(struct agent_result *r, const struct options *o, const struct agent_peer *p)
+{
+    r->first_thread = p->first_thread;
+    r->thread_count = p->thread_count;
+    for (uint32_t i = 0; i < p->thread_count; i++) {
+        uint32_t users[GROUPS_MAX];
+
+        r->connections +=
+            group_deal(o->groups, o->group_count, p->first_thread + i, o->threads, users);
+        r->rate_per_s += thread_rate(o, p->first_thread + i);
+    }
+}
+
 static void open_peers(struct coordinator *c)
 {
     uint32_t each = c->options->threads / c->count;
@@ -366,6 +393,7 @@ static void open_peers(struct coordinator *c)
         p->run = &c->run;
         p->first_thread = i * each;
         p->thread_count = each;
+        fill_share(&c->out->agents[i], c->options, p);
         if (!c->config->processes) {
             p->name = c->options->agents.names[i];
             agent_peer_connect(p);
@@ -379,32 +407,20 @@ static void open_peers(struct coordinator *c)
 
 // ---- the outcome --------------------------------------------------------------------------------
 
-// Of the mean rate; 0 in a closed loop.
-static double thread_rate(const struct options *o, uint32_t thread)
+static uint64_t supported_percentile(const struct hist *h, double p)
 {
-    struct plan_slots slots = population_slots(o, thread);
-
-    return slots.total > 0 ? o->rate_per_s * slots.senders / slots.total : 0;
+    return hist_percentile_supported(h, p) ? hist_percentile(h, p) : 0;
 }
 
-static void fill_result(struct coordinator *c, uint32_t index)
+static void fill_result(struct agent_result *r, const struct agent_peer *p)
 {
-    const struct agent_peer *p = &c->peers[index];
-    struct agent_result *r = &c->out->agents[index];
-    const struct options *o = c->options;
-
-    r->first_thread = p->first_thread;
-    r->thread_count = p->thread_count;
-    for (uint32_t i = 0; i < p->thread_count; i++) {
-        uint32_t users[GROUPS_MAX];
-
-        r->connections +=
-            group_deal(o->groups, o->group_count, p->first_thread + i, o->threads, users);
-        r->rate_per_s += thread_rate(o, p->first_thread + i);
-    }
     r->has_result = p->has_outcome;
+    if (p->state == AGENT_PEER_LOST)
+        snprintf(r->failure_text, sizeof r->failure_text, "%.250s", p->reason);
     if (!p->has_outcome)
         return;
+    if (p->outcome.failure != SHARD_FAILURE_NONE)
+        snprintf(r->failure_text, sizeof r->failure_text, "%s", p->outcome.failure_text);
     r->verdict = p->outcome.verdict;
     r->ledger = p->outcome.tally.ledger;
     r->sent = p->outcome.tally.sent;
@@ -413,7 +429,9 @@ static void fill_result(struct coordinator *c, uint32_t index)
     r->connected = p->outcome.tally.connected;
     r->disconnected = p->outcome.tally.disconnected;
     r->response_count = p->outcome.tally.response.total;
-    r->response_p99_ns = hist_percentile(&p->outcome.tally.response, 99);
+    r->response_p50_ns = supported_percentile(&p->outcome.tally.response, 50);
+    r->response_p99_ns = supported_percentile(&p->outcome.tally.response, 99);
+    r->window_ns = p->outcome.tally.window_ns;
     r->setup_ns = p->outcome.setup_ns;
     r->steal_pct = p->outcome.steal_pct;
 }
@@ -442,7 +460,7 @@ static void collect(struct coordinator *c)
     for (uint32_t i = 0; i < c->count; i++) {
         struct agent_peer *p = &c->peers[i];
 
-        fill_result(c, i);
+        fill_result(&out->agents[i], p);
         if (p->has_outcome)
             outcome_merge(out, &p->outcome, p->name, p->first_thread, p->thread_count);
     }

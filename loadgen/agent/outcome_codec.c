@@ -132,8 +132,12 @@ static val_t *encode_verdict(doc_t *d, const struct verdict *v)
     bool ok = yyjson_mut_obj_add_uint(d, o, "level", v->level) &&
               yyjson_mut_obj_add_val(d, o, "reasons", list);
 
-    for (uint32_t i = 0; i < v->reason_count && ok; i++)
-        ok = add_text(d, yyjson_mut_arr_add_obj(d, list), "text", v->reasons[i]);
+    for (uint32_t i = 0; i < v->reason_count && ok; i++) {
+        val_t *reason = yyjson_mut_arr_add_obj(d, list);
+
+        ok = yyjson_mut_obj_add_uint(d, reason, "cause", v->causes[i]) &&
+             add_text(d, reason, "text", v->reasons[i]);
+    }
     return ok ? o : NULL;
 }
 
@@ -150,7 +154,11 @@ static int decode_verdict(struct verdict *v, yyjson_val *from)
     v->reason_count = (uint32_t)yyjson_arr_size(list);
     yyjson_arr_foreach(list, i, count, item)
     {
+        uint32_t cause = 0;
+
+        err = err ? err : get_bounded(item, "cause", VERDICT_CAUSE_COUNT - 1, &cause);
         err = err ? err : get_text(item, "text", v->reasons[i], VERDICT_REASON_BYTES);
+        v->causes[i] = (enum verdict_cause)cause;
     }
     return err;
 }

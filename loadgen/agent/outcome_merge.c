@@ -20,15 +20,6 @@ static void merge_texts(struct outcome *into, const struct outcome *from, const 
         memcpy(into->tls_group, from->tls_group, sizeof into->tls_group);
 }
 
-static void merge_backlog(struct backlog *into, const struct backlog *from)
-{
-    // A point that one of them has not is not known of the whole.
-    if (into->count == 0 || from->count < into->count)
-        into->count = from->count;
-    for (uint32_t i = 0; i < into->count; i++)
-        into->waiting[i] += from->waiting[i];
-}
-
 void outcome_merge(struct outcome *into, struct outcome *from, const char *name,
                    uint32_t first_thread, uint32_t thread_count)
 {
@@ -37,7 +28,7 @@ void outcome_merge(struct outcome *into, struct outcome *from, const char *name,
     into->has_begun = into->has_begun || from->has_begun;
     tally_merge(&into->tally, &from->tally);
     series_merge(&into->series, &from->series);
-    merge_backlog(&into->backlog, &from->backlog);
+    backlog_merge(&into->backlog, &from->backlog);
     for (uint32_t i = 0; i < thread_count; i++)
         into->busy_pct[first_thread + i] = from->busy_pct[i];
     if (from->steal_pct > into->steal_pct)

@@ -6,7 +6,9 @@
 #include <yyjson.h>
 
 #include "result_json.h"
+#include "sealcrypto.h"
 #include "slo.h"
+#include "ws.h"
 
 typedef yyjson_mut_doc doc_t; // opaque handles of yyjson
 typedef yyjson_mut_val val_t;
@@ -226,6 +228,21 @@ static void add_sweep(doc_t *d, val_t *root, const struct sweep *s)
     add_fit(d, sweep, s);
 }
 
+static void add_asked(doc_t *d, val_t *plan, const struct planner_demand *asked)
+{
+    val_t *o = yyjson_mut_obj_add_obj(d, plan, "asked");
+
+    result_json_add_real(d, o, "users", asked->users);
+    result_json_add_real(d, o, "messages_a_day", asked->messages);
+    result_json_add_real(d, o, "peak_factor", asked->peak);
+    result_json_add_real(d, o, "online", asked->online);
+    result_json_add_real(d, o, "headroom", asked->headroom);
+    result_json_add_real(d, o, "cores", asked->cores);
+    result_json_add_real(d, o, "memory_bytes", asked->memory_bytes);
+    result_json_add_real(d, o, "descriptors", asked->descriptors);
+    result_json_add_real(d, o, "nic_bits_per_s", asked->nic_bits_per_s);
+}
+
 static void add_plan(doc_t *d, val_t *root, const struct capacity_findings *f)
 {
     const struct planner_answer *a = &f->plan;
@@ -234,6 +251,7 @@ static void add_plan(doc_t *d, val_t *root, const struct capacity_findings *f)
     if (!f->has_plan)
         return;
     plan = yyjson_mut_obj_add_obj(d, root, "plan");
+    add_asked(d, plan, &f->options->plan);
     result_json_add_real(d, plan, "peak_per_s", a->peak_per_s);
     result_json_add_real(d, plan, "connections", a->connections);
     result_json_add_real(d, plan, "relays", a->relays);
@@ -261,7 +279,7 @@ static void add_run(doc_t *d, val_t *root, const struct capacity_findings *f, in
     strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
     yyjson_mut_obj_add_strcpy(d, run, "started", text);
     yyjson_mut_obj_add_str(d, run, "version", SEALPOST_VERSION);
-    yyjson_mut_obj_add_str(d, run, "url", o->url);
+    result_json_add_text(d, run, "url", o->url);
     yyjson_mut_obj_add_uint(d, run, "connections", o->connections);
     yyjson_mut_obj_add_uint(d, run, "threads", o->threads);
     yyjson_mut_obj_add_uint(d, run, "payload_bytes", o->payload_bytes);
@@ -269,6 +287,16 @@ static void add_run(doc_t *d, val_t *root, const struct capacity_findings *f, in
     result_json_add_real(d, run, "window_s", (double)o->duration_ns / 1e9);
     yyjson_mut_obj_add_bool(d, run, "interrupted", f->exit_code == EXIT_CODE_INTERRUPTED);
     result_json_add_argv(d, run, argc, argv);
+}
+
+static void add_env(doc_t *d, val_t *root, const struct capacity_findings *f)
+{
+    val_t *env = yyjson_mut_obj_add_obj(d, root, "env");
+
+    result_json_add_machine(d, env);
+    yyjson_mut_obj_add_bool(d, env, "colocated", f->is_colocated);
+    yyjson_mut_obj_add_str(d, env, "crypto", sp_tier());
+    yyjson_mut_obj_add_str(d, env, "masking", ws_mask_tier());
 }
 
 char *capacity_report_format_json(const struct capacity_findings *f, bool is_pretty, int argc,
@@ -284,6 +312,7 @@ char *capacity_report_format_json(const struct capacity_findings *f, bool is_pre
     yyjson_mut_doc_set_root(d, root);
     yyjson_mut_obj_add_str(d, root, "schema", CAPACITY_REPORT_SCHEMA);
     add_run(d, root, f, argc, argv);
+    add_env(d, root, f);
     add_search(d, root, f);
     add_sweep(d, root, &f->sweep);
     if (f->has_idle)

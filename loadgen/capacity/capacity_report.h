@@ -11,6 +11,7 @@
 struct capacity_findings {
     const struct capacity_options *options;
     time_t started;
+    bool is_colocated;                      // the relay is on this machine
     struct search search;                   // when options->has_search
     struct trial trials[SEARCH_TRIALS_MAX]; // its trials, in the same order
     struct search_answer answer;

@@ -7,6 +7,7 @@
 
 #include "command.h"
 #include "compare_options.h"
+#include "comparison_json.h"
 #include "comparison_print.h"
 #include "evidence.h"
 #include "output_file.h"
@@ -93,6 +94,19 @@ static int compare(struct compare *c)
     return err;
 }
 
+struct json {
+    const struct comparison *comparison;
+    int argc;
+    char **argv;
+};
+
+static int write_json(const void *json, FILE *out)
+{
+    const struct json *j = json;
+
+    return comparison_json_write(j->comparison, j->argc, j->argv, out);
+}
+
 static int write_markdown(const void *comparison, FILE *out)
 {
     comparison_print_markdown(comparison, out);
@@ -104,15 +118,23 @@ static int write_junit(const void *comparison, FILE *out)
     return comparison_print_junit(comparison, out);
 }
 
-static enum comparison_exit report(const struct compare *c)
+static bool is_stdout(const char *file)
+{
+    return file && strcmp(file, "-") == 0;
+}
+
+static enum comparison_exit report(const struct compare *c, int argc, char **argv)
 {
     const char *markdown = c->options.markdown_file, *junit = c->options.junit_file;
-    bool is_taken = (markdown && strcmp(markdown, "-") == 0) || (junit && strcmp(junit, "-") == 0);
+    const struct json json = {.comparison = &c->comparison, .argc = argc, .argv = argv};
+    bool is_taken = is_stdout(c->options.json_file) || is_stdout(markdown) || is_stdout(junit);
     int err;
 
     if (!c->options.quiet)
         comparison_print_table(&c->comparison, is_taken ? stderr : stdout);
-    err = output_file_write(markdown, write_markdown, &c->comparison);
+    err = output_file_write(c->options.json_file, write_json, &json);
+    if (err == 0)
+        err = output_file_write(markdown, write_markdown, &c->comparison);
     if (err == 0)
         err = output_file_write(junit, write_junit, &c->comparison);
     return err < 0 ? COMPARISON_EXIT_ERROR : comparison_exit_code(&c->comparison);
@@ -132,7 +154,7 @@ int command_compare(int argc, char **argv)
     if (compare(c) < 0)
         fprintf(stderr, "sealpost-load: %s\n", c->reason);
     else
-        code = report(c);
+        code = report(c, argc, argv);
     measurement_list_free(&c->base);
     measurement_list_free(&c->new);
     measurement_list_free(&c->noise);

@@ -50,10 +50,13 @@ static const char compare_doc[] =
     "Examples:\n"
     "  sealpost-load compare base.json new.json\n"
     "  sealpost-load compare runs/main runs/branch --noise runs/same --markdown table.md\n"
+    "  sealpost-load compare a.json b.json --json - | jq '.rows[] | select(.verdict == "
+    "\"worse\")'\n"
     "  sealpost-load compare a.json b.json --gate server_cpu --min-effect server_cpu=10\n"
     "\n"
     "Exit codes: 0 no regression, 1 error (also of the command line), 2 no baseline, 3 regression "
-    "or delivery faults, 4 too noisy to tell.";
+    "or delivery faults, 4 too noisy to tell. "
+    "What cannot be compared (1) leaves no files; with the others --json tells the code as well.";
 
 static const struct argp_option compare_table[] = {
     {"base", KEY_BASE, "FILE", 0, "Further results of the base", 1},
@@ -67,8 +70,10 @@ static const struct argp_option compare_table[] = {
     {"alpha", KEY_ALPHA, "P", 0, "Level of the rank test (0.01)", 2},
     {"seed", KEY_SEED, "N", 0, "Of the bootstrap (1)", 2},
     {"rerun", KEY_RERUN, "COMMAND", 0, "Measure a suspected regression again", 2},
+    {"json", 'o', "FILE", 0,
+     "All figures for machines (schema sealpost.compare/1); - is standard output", 3},
     {"markdown", KEY_MARKDOWN, "FILE", 0, "Table for a pull request; - is standard output", 3},
-    {"junit", KEY_JUNIT, "FILE", 0, "Test cases for CI", 3},
+    {"junit", KEY_JUNIT, "FILE", 0, "Test cases for CI; - is standard output", 3},
     {"quiet", 'q', 0, 0, "No table on standard output", 3},
     {0},
 };
@@ -146,6 +151,16 @@ static void parse_effect(struct argp_state *state, const char *text, double effe
         effect[i] = value;
 }
 
+static void refuse_two_to_stdout(struct argp_state *state, const char *const *files, unsigned count)
+{
+    unsigned taken = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        taken += files[i] && strcmp(files[i], "-") == 0;
+    if (taken > 1)
+        argp_error(state, "only one of the files can be standard output (-)");
+}
+
 static error_t parse_judgement(int key, char *arg, struct argp_state *state)
 {
     struct comparison_options *o = &((struct compare_options *)state->input)->comparison;
@@ -188,6 +203,9 @@ static error_t parse_compare(int key, char *arg, struct argp_state *state)
     case KEY_NOISE:
         add_path(state, &o->noise, arg);
         return 0;
+    case 'o':
+        o->json_file = arg;
+        return 0;
     case KEY_MARKDOWN:
         o->markdown_file = arg;
         return 0;
@@ -208,6 +226,8 @@ static error_t parse_compare(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (o->base.count == 0 || o->new.count == 0)
             argp_error(state, "BASE and NEW are needed");
+        refuse_two_to_stdout(state, (const char *[]){o->json_file, o->markdown_file, o->junit_file},
+                             3);
         return 0;
     default:
         return parse_judgement(key, arg, state);
@@ -258,6 +278,10 @@ static error_t parse_export(int key, char *arg, struct argp_state *state)
         if (!o->bencher_file && !o->go_file && !o->junit_file && !o->csv_file && !o->baseline_file)
             argp_error(state,
                        "nothing to write: give --bencher, --go, --junit, --csv or --baseline");
+        refuse_two_to_stdout(state,
+                             (const char *[]){o->bencher_file, o->go_file, o->junit_file,
+                                              o->csv_file, o->baseline_file},
+                             5);
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

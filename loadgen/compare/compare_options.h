@@ -14,8 +14,8 @@ struct compare_paths {
 struct compare_options {
     struct comparison_options comparison;
     struct compare_paths base, new, noise;
-    const char *markdown_file, *junit_file; // NULL: not wanted
-    const char *rerun;                      // NULL: a regression is one at once
+    const char *json_file, *markdown_file, *junit_file; // NULL: not wanted
+    const char *rerun;                                  // NULL: a regression is one at once
     bool quiet;
 };
 

@@ -14,6 +14,8 @@
 #include "target.h"
 #include "verdict.h"
 
+struct agent_live;
+
 struct live {
     // The same during the whole run.
     const struct options *options;
@@ -34,6 +36,8 @@ struct live {
     uint64_t server_rss_before_bytes, server_rss_bytes;
     const struct series_point *points; // lent for the call, or the owner's copy
     uint32_t point_count;
+    const struct agent_live *agents; // likewise; NULL: this process does it alone
+    uint32_t agent_count;
 };
 
 const char *live_phase_name(enum shard_phase phase);

@@ -4,6 +4,7 @@
 
 #include <math.h>
 
+#include "agent_report.h"
 #include "percentile_curve.h"
 #include "result_json.h"
 
@@ -87,6 +88,8 @@ void live_report_add(yyjson_mut_doc *d, yyjson_mut_val *root, const struct live 
     // Not judged yet: no word is better than a wrong one.
     yyjson_mut_obj_remove_key(root, "thresholds");
     yyjson_mut_obj_remove_key(root, "aborted_by");
+    yyjson_mut_obj_remove_key(root, "agents");
+    agent_report_add_live(d, root, l);
     yyjson_mut_obj_add_str(d, o, "phase", live_phase_name(l->phase));
     result_json_add_real(d, o, "elapsed_s", (double)l->elapsed_ns / 1e9);
     result_json_add_real(d, o, "length_s", (double)l->length_ns / 1e9);

@@ -1,7 +1,7 @@
 // Puts the page together: from the figures inside it, and of a run that goes on from its events.
 
 const EXITS = { 0: ["good", "passed"], 1: ["bad", "internal error"], 99: ["bad", "an objective was missed"], 104: ["bad", "bad options"], 105: ["warn", "interrupted"], 111: ["bad", "delivery not intact"], 112: ["bad", "generator was the limit"], 113: ["bad", "relay not reached"] };
-const PHASES = { "set-up": "setting up users", "warm-up": "warming up", measure: "measuring", drain: "waiting for what is under way", close: "closing", done: "done" };
+const PHASES = { connecting: "being connected to", "set-up": "setting up users", ready: "ready", "warm-up": "warming up", measure: "measuring", drain: "waiting for what is under way", close: "closing", done: "done" };
 const page = { link: "", result: null, capacity: null };
 
 function tile(id, name, [number, unit], words) {
@@ -76,23 +76,24 @@ function head(result, capacity) {
   const started = run.started ? new Date(run.started) : null;
   const when = started && !Number.isNaN(started.getTime()) ? `${run.started.replace("T", " ").replace("Z", " UTC")}` : null;
   const model = result && result.offered ? { closed: "closed loop", idle: "" }[result.offered.model] ?? result.offered.model : "";
+  const agents = result && Array.isArray(result.agents) ? result.agents.length : 0;
   document.title = `${title} · Sealpost load report`;
-  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
-    result ? chips(result) : null, result && result.live ? progress(result.live) : null,
+  return [brand(), el("h1", {}, title), result ? el("p", { class: "lede" }, [model, when, is_number(run.duration_s) && run.duration_s > 0 ? `${duration(run.duration_s)} measured` : null, agents > 0 ? `${count(agents)} ${agents === 1 ? "agent" : "agents"}` : null].filter(Boolean).join(" · "), config.url ? [" · ", el("code", {}, config.url)] : null) : when ? el("p", { class: "lede" }, `${when} · `, el("code", {}, run.url || "")) : null,
+    result ? chips(result) : capacity ? capacity_chips(capacity) : null, result && result.live ? progress(result.live) : null,
     run.failure ? el("div", { class: "banner bad", id: "failure" }, el("strong", {}, "The run failed."), run.failure) : null,
     result && result.aborted_by ? el("div", { class: "banner bad" }, el("strong", {}, "Ended early by an objective."), result.aborted_by) : null,
-    result ? tiles(result) : null];
+    result ? tiles(result) : capacity ? capacity_tiles(capacity) : null];
 }
 
 function body(result, capacity) {
   const parts = [];
   if (result) {
     const pair = [percentile_curve(result), side_by_side(result)].filter(Boolean);
-    const trust = [delivery_ledger(result), [has_measured(result) ? generator_part(result) : null, server_part(result)].filter(Boolean)].filter((node) => node !== null);
+    const trust = [delivery_ledger(result), has_measured(result) ? generator_part(result) : null].filter(Boolean);
     parts.push(thresholds_part(result), latency_over_time(result), throughput_over_time(result),
       pair.length === 2 ? el("div", { class: "pair" }, pair) : pair, latency_budget(result),
-      trust.length === 2 ? el("div", { class: "pair stacks" }, trust[0], el("div", { class: "column" }, trust[1])) : trust.flat(),
-      measured_part("stages", "Stages", "Each stage of the load by itself.", result.stages), measured_part("groups", "Groups", "Each kind of user by itself.", result.groups));
+      trust.length === 2 ? el("div", { class: "pair stacks" }, trust) : trust, agents_part(result), server_part(result),
+      measured_part("stages", "Stages", "Each stage of the load by itself.", result.stages), groups_part(result));
   }
   if (capacity) parts.push(capacity_search(capacity), capacity_sweep(capacity), capacity_plan(capacity));
   if (result) parts.push(all_latencies(result), environment_part(result));
@@ -106,7 +107,7 @@ function show() {
   watcher.disconnect();
   document.getElementById("head").replaceChildren(...put(document.createDocumentFragment(), head(result, capacity)).childNodes);
   document.getElementById("report").replaceChildren(...body(result, capacity));
-  document.getElementById("foot").replaceChildren(el("p", {}, `sealpost-load ${(result && result.run && result.run.version) || ""}${result && result.run && result.run.id ? ` · run ${result.run.id}` : ""} · ${(result && result.schema) || "sealpost.capacity/1"}`));
+  document.getElementById("foot").replaceChildren(el("p", {}, `sealpost-load ${((result || capacity || {}).run || {}).version || ""}${result && result.run && result.run.id ? ` · run ${result.run.id}` : ""} · ${(result && result.schema) || "sealpost.capacity/1"}`));
   document.querySelectorAll("figure").forEach((node) => node.redraw && node.redraw());
   if (focus !== undefined) document.querySelector(`svg[data-chart="${CSS.escape(focus)}"]`)?.focus({ preventScroll: true });
 }

@@ -198,10 +198,11 @@ function generator_part(result) {
   if (!g) return null;
   const [tone, title, words] = VERDICTS[g.verdict] || ["warn", `Generator ${g.verdict}`, ""];
   const busy = g.busy_pct_per_thread || [];
+  const names = thread_names(result, busy.length);
   const shown = new Set(["verdict", "reasons", "busy_pct_per_thread"]);
   return part("generator", "The generator’s own verdict", "Was the load tester itself the limit?",
-    el("div", { class: `banner ${tone}` }, el("strong", {}, `${title}${result.live ? " so far" : ""}.`), result.live ? "Judged for good when the run has ended." : words, (g.reasons || []).length > 0 ? el("ul", {}, g.reasons.map((reason) => el("li", {}, reason))) : null),
-    busy.length > 0 ? el("div", { class: "bars" }, busy.map((pct, i) => [el("span", {}, `Thread ${i}`),
+    el("div", { class: `banner ${tone}` }, el("strong", {}, `${title}${result.live ? " so far" : ""}.`), result.live ? "Judged for good when the run has ended." : words, (g.reasons || []).length > 0 ? el("ul", {}, g.reasons.map((reason) => el("li", {}, told(reason)))) : null),
+    busy.length > 0 ? el("div", { class: "bars" }, busy.map((pct, i) => [el("span", {}, names[i]),
       el("span", { class: "bar" }, el("i", { class: pct >= 95 ? "bad" : pct >= 80 ? "warn" : null, style: { width: `${Math.min(100, pct)}%` } })), el("span", {}, percent(pct))])) : null,
     result.live ? null : facts(Object.entries(g).filter(([key, value]) => !shown.has(key) && value !== null)));
 }
@@ -209,11 +210,8 @@ function generator_part(result) {
 function server_part(result) {
   const s = result.server;
   if (!s) return null;
-  return part("server", "Server cost", "Of the relay’s process, all threads and the kernel’s work for them included.", facts(Object.entries(s).filter(([, value]) => value !== null)), processor_over_time(result));
-}
-
-function measured_part(id, title, about, list) {
-  return Array.isArray(list) && list.length > 0 ? part(id, title, about, measured(list)) : null;
+  const chart = processor_over_time(result), figures = facts(Object.entries(s).filter(([, value]) => value !== null));
+  return part("server", "Server cost", "Of the relay’s process, all threads and the kernel’s work for them included.", chart ? el("div", { class: "pair plain" }, el("div", {}, figures), el("div", {}, chart)) : figures);
 }
 
 function thresholds_part(result) {
@@ -226,7 +224,7 @@ function thresholds_part(result) {
     if (t.ok === false) row.mark = "fault";
     return row;
   });
-  return part("thresholds", "Objectives", "What the run had to hold.", table([{ name: "Objective" }, { name: "Limit" }, { name: "Measured" }, { name: "Met" }, { name: "", text: true }], rows, { label: "Objectives" }));
+  return part("thresholds", "Objectives", "What the run had to hold.", table([{ name: "Objective" }, { name: "Limit" }, { name: "Measured" }, { name: "Met" }, { name: "", text: true, wide: true }], rows, { label: "Objectives" }));
 }
 
 function all_latencies(result) {
@@ -241,11 +239,11 @@ const quoted = (word) => /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace
 
 function environment_part(result) {
   const run = result.run || {}, env = result.env || {};
-  const shortcuts = env.shortcuts || [];
+  const shortcuts = env.shortcuts;
   return part("environment", "Environment and command", null,
     el("div", { class: "pair", style: { margin: "0" } },
-      el("div", {}, el("h3", {}, "Machine"), facts(Object.entries(env).filter(([key]) => key !== "shortcuts")), facts([["shortcuts", shortcuts.length > 0 ? shortcuts.join("; ") : "none: real keys, real nonces, real masks"]])),
+      el("div", {}, el("h3", {}, "Machine"), facts(Object.entries(env).filter(([key]) => key !== "shortcuts")), shortcuts ? facts([["shortcuts", shortcuts.length > 0 ? shortcuts.join("; ") : "none: real keys, real nonces, real masks"]]) : null),
       el("div", {}, el("h3", {}, "Run"), facts(Object.entries(run).filter(([key, value]) => key !== "config" && key !== "argv" && value !== null)))),
     run.config ? [el("h3", {}, "Settings"), el("div", { class: "wide" }, facts(Object.entries(run.config).filter(([, value]) => value !== null)))] : null,
-    run.argv ? [el("h3", {}, "Command"), el("pre", {}, run.argv.map(quoted).join(" "))] : null);
+    run.argv ? [el("h3", {}, "Command"), el("pre", {}, run.argv.map((word, i) => el("span", { class: word.length < 24 ? "word-of" : null }, i === 0 ? word : quoted(word))).flatMap((word, i) => i > 0 ? [" ", word] : [word]))] : null);
 }

@@ -54,6 +54,8 @@ function latency_parts(us) {
 const latency = (us) => latency_parts(us).join("\u00a0");
 // On an axis: without zeros that say nothing.
 const short_latency = (us) => { const [number, unit] = latency_parts(us); return `${Number(number.replaceAll(",", ""))} ${unit}`; };
+// On an axis, its unit in the axis' name: 10 k, 2.5 M.
+const axis_figure = (value) => value >= 1e6 ? `${Number((value / 1e6).toPrecision(3))} M` : value >= 1e4 ? `${Number((value / 1e3).toPrecision(3))} k` : short_figure(value);
 const short_figure = (value) => Math.abs(value) >= 1000 ? grouped.format(value) : String(Number(value.toPrecision(3)));
 
 function nanoseconds_parts(ns) {
@@ -103,13 +105,13 @@ const NAMES = {
   resume: "Resumes TLS", tls_resumed: "TLS resumed", tls_full: "TLS, full handshakes",
   from_per_s: "From", to_per_s: "To", at_s: "At", length_s: "Length", without_one_time: "Without one-time prekey",
   breaks_first: "Breaks first", limited_by: "Limited by", offered_per_s: "Offered", failed_per_s: "Missed at", achieved_per_s: "Achieved", peak_per_s: "At the peak", at_least: "At least",
-  throttled_ms: "Held back by its quota", backlog: "Backlog, each fifth of the window", ceiling_per_s: "Its ceiling", achieved_of_ceiling: "Share of the ceiling reached",
+  throttled_ms: "Held back by its quota", backlog: "Waiting, at the begin and each quarter’s end", ceiling_per_s: "Its ceiling", achieved_of_ceiling: "Share of the ceiling reached",
   rate_per_s: "Rate", per_s: "Per second", count: "Count", pin: "Pinned to", text: "Objective",
 };
 
-const UNITS = [["_ns_per_msg", (v) => nanoseconds_parts(v).join("\u00a0")], ["_ns_per_handshake", (v) => nanoseconds_parts(v).join("\u00a0")], ["_bytes_per_conn", (v) => bytes_parts(v).join("\u00a0")],
+const UNITS = [["per_s", (v) => `${figure(v)}/s`], ["_ns_per_msg", (v) => nanoseconds_parts(v).join("\u00a0")], ["_ns_per_handshake", (v) => nanoseconds_parts(v).join("\u00a0")], ["_bytes_per_conn", (v) => bytes_parts(v).join("\u00a0")],
   ["_us", latency], ["_ms", (v) => latency(v * 1000)], ["_ns", (v) => nanoseconds_parts(v).join("\u00a0")], ["_bytes", (v) => bytes_parts(v).join("\u00a0")],
-  ["_pct", percent], ["_per_s", (v) => `${figure(v)}/s`], ["_s", duration]];
+  ["_pct", percent], ["_s", duration]];
 
 function unit_of(key) {
   return UNITS.find(([suffix]) => key.endsWith(suffix));
@@ -118,7 +120,7 @@ function unit_of(key) {
 function name_of(key) {
   if (Object.hasOwn(NAMES, key)) return NAMES[key];
   const unit = unit_of(key);
-  const bare = unit ? key.slice(0, -unit[0].length) : key;
+  const bare = unit ? key.slice(0, -unit[0].length) || key : key;
   const words = bare.replace(/^(p99)_(9+)$/, "$1.$2").replaceAll("_", " ").trim() || key;
   return /^p\d/.test(words) ? words : words.charAt(0).toUpperCase() + words.slice(1);
 }
@@ -149,11 +151,12 @@ function facts(entries) {
     [el("dt", {}, name_of(key)), el("dd", {}, value instanceof Node ? value : value_of(key, value))]));
 }
 
-// columns: [{name, text}]; rows: arrays of cells, with .fault or .strong for the whole row.
+// columns: [{name, text, wide, full}]; rows: arrays of cells; .mark is the class of the whole row (fault, strong,
+// missed, aside).
 function table(columns, rows, attributes) {
-  const cell = (name, content, column, scope) => el(name, { class: column.text ? "text" : null, scope }, content);
+  const cell = (name, content, column, scope) => el(name, { class: column.full ? "full" : column.wide ? "text wide" : column.text ? "text" : null, scope }, content);
   return el("div", { class: (attributes && attributes.tall) ? "scroll tall" : "scroll", tabindex: "0", role: "region", "aria-label": (attributes && attributes.label) || "table" },
-    el("table", {},
+    el("table", { class: (attributes && attributes.stacked) ? "stacked" : null },
       el("thead", {}, el("tr", {}, columns.map((column) => cell("th", column.name, column, "col")))),
       el("tbody", {}, rows.map((row) => el("tr", { class: row.mark || null },
         row.map((content, i) => i === 0 ? cell("th", content, columns[i], "row") : cell("td", content, columns[i])))))));
@@ -169,23 +172,8 @@ function flatten(item, before, into) {
   return into;
 }
 
-// Stages and groups: what they counted, and of each of their latencies the telling percentiles.
-function measured(list) {
-  const plain = [...new Set(list.flatMap((item) => Object.keys(item)))].filter((key) => list.some((item) => !is_object(item[key]) && item[key] !== null && item[key] !== undefined))
-    .filter((key) => key === "lost" || key === "not_sent" || list.some((item) => item[key] !== 0 && item[key] !== false));
-  const histograms = (item) => is_object(item.latency_us) ? item.latency_us : Object.fromEntries(Object.entries(item).filter(([, h]) => is_object(h) && "p50" in h));
-  const lines = [...new Set(list.flatMap((item) => Object.entries(histograms(item)).filter(([, h]) => is_object(h) && h.count !== 0).map(([key]) => key)))];
-  // All of the first one, of the others where they hurt.
-  const shown = lines.flatMap((line, i) => [["p50", "p50"], ["p99", "p99"], ["max", "longest"]].filter(([key]) => i === 0 || key === "p99").map(([key, name]) => ({ line, key, name: `${name_of(line)}, ${name}` })))
-    .filter(({ line, key }) => list.some((item) => histograms(item)[line] && key in histograms(item)[line]));
-  return table([...plain.map((key) => ({ name: name_of(key), text: list.some((item) => typeof item[key] === "string") })), ...shown.map(({ name }) => ({ name }))],
-    list.map((item) => {
-      const row = [...plain.map((key) => item[key] === null || item[key] === undefined ? "" : value_of(key, item[key])),
-        ...shown.map(({ line, key }) => { const h = histograms(item)[line]; return !h || h.count === 0 ? "" : or_few(h[key], latency); })];
-      if (item.lost > 0) row.mark = "fault";
-      return row;
-    }));
-}
+// An option stays in one piece.
+const told = (text) => String(text).split(/(--[a-z][a-z-]*)/).map((piece, i) => i % 2 === 1 ? el("span", { class: "whole" }, piece) : piece);
 
 function records(list) {
   const flat = list.filter(is_object).map((item) => flatten(item, "", new Map()));

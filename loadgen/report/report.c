@@ -4,12 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
-#include <sys/utsname.h>
-#include <unistd.h>
 #include <yyjson.h>
 
 #include "agent_report.h"
-#include "cpu.h"
 #include "group_result.h"
 #include "live_report.h"
 #include "outcome_metrics.h"
@@ -92,15 +89,8 @@ static void add_run(doc_t *d, val_t *root, const struct outcome *out, int argc, 
 static void add_env(doc_t *d, val_t *root, const struct outcome *out)
 {
     val_t *env = yyjson_mut_obj_add_obj(d, root, "env"), *shortcuts;
-    char model[128];
-    struct utsname system;
 
-    cpu_model_name(model, sizeof model);
-    yyjson_mut_obj_add_strcpy(d, env, "cpu", model);
-    cpu_model_id(model, sizeof model);
-    yyjson_mut_obj_add_strcpy(d, env, "cpu_id", model);
-    yyjson_mut_obj_add_int(d, env, "cores", sysconf(_SC_NPROCESSORS_ONLN));
-    yyjson_mut_obj_add_strcpy(d, env, "kernel", uname(&system) == 0 ? system.release : "unknown");
+    result_json_add_machine(d, env);
     yyjson_mut_obj_add_bool(d, env, "colocated", out->target->loopback);
     yyjson_mut_obj_add_str(d, env, "tls",
                            !out->target->tls           ? "none"

@@ -6,8 +6,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
 #include <unistr.h>
 
+#include "cpu.h"
 #include "percentile_curve.h"
 
 void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, double value)
@@ -23,6 +26,19 @@ void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char 
         result_json_add_real(d, to, key, value);
     else
         yyjson_mut_obj_add_null(d, to, key);
+}
+
+void result_json_add_machine(yyjson_mut_doc *d, yyjson_mut_val *to)
+{
+    char model[128];
+    struct utsname system;
+
+    cpu_model_name(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, to, "cpu", model);
+    cpu_model_id(model, sizeof model);
+    yyjson_mut_obj_add_strcpy(d, to, "cpu_id", model);
+    yyjson_mut_obj_add_int(d, to, "cores", sysconf(_SC_NPROCESSORS_ONLN));
+    yyjson_mut_obj_add_strcpy(d, to, "kernel", uname(&system) == 0 ? system.release : "unknown");
 }
 
 static yyjson_mut_val *make_text(yyjson_mut_doc *d, const char *text)
@@ -42,6 +58,11 @@ static yyjson_mut_val *make_text(yyjson_mut_doc *d, const char *text)
 void result_json_add_text(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, const char *text)
 {
     yyjson_mut_obj_add_val(d, to, key, make_text(d, text));
+}
+
+void result_json_append_text(yyjson_mut_doc *d, yyjson_mut_val *list, const char *text)
+{
+    yyjson_mut_arr_append(list, make_text(d, text));
 }
 
 void result_json_hide_credentials(char *text)

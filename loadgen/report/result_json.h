@@ -20,9 +20,13 @@ void result_json_add_real(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
 // null without `has`.
 void result_json_add_optional(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, bool has,
                               double value);
+// The machine this runs on: cpu, cpu_id, cores, kernel.
+void result_json_add_machine(yyjson_mut_doc *d, yyjson_mut_val *to);
 // A text from outside: what is not UTF-8 is replaced, byte by byte, by "?", because JSON has no
 // place for it.
 void result_json_add_text(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key, const char *text);
+// The same as an item of a list.
+void result_json_append_text(yyjson_mut_doc *d, yyjson_mut_val *list, const char *text);
 // The command line as `argv`, without the names and passwords in its addresses: results are shown
 // around.
 void result_json_add_argv(yyjson_mut_doc *d, yyjson_mut_val *to, int argc, char **argv);

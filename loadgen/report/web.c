@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "agent_live.h"
 #include "clock.h"
 #include "page.h"
 #include "report.h"
@@ -46,9 +47,11 @@ struct web {
     const char *final; // borrowed until the thread has ended
     struct live live;
     struct series_point points[SERIES_POINTS_MAX];
+    struct agent_live agents[AGENT_LIST_MAX];
     // The thread's.
     struct live shown;
     struct series_point shown_points[SERIES_POINTS_MAX];
+    struct agent_live shown_agents[AGENT_LIST_MAX];
     uint64_t shown_version; // of `shown`
     struct web_text *event; // `shown` as an event; NULL: not formatted yet
     uint64_t rest_until_ns; // no accept before
@@ -63,6 +66,8 @@ static void fetch(struct web *w)
         w->shown = w->live;
         memcpy(w->shown_points, w->points, w->live.point_count * sizeof *w->points);
         w->shown.points = w->shown_points;
+        memcpy(w->shown_agents, w->agents, w->live.agent_count * sizeof *w->agents);
+        w->shown.agents = w->shown_agents;
         web_text_put(w->event);
         w->event = NULL;
     }
@@ -382,11 +387,13 @@ static void wake(struct web *w)
 
 void web_publish(struct web *w, const struct live *l)
 {
-    assert(l->point_count <= SERIES_POINTS_MAX);
+    assert(l->point_count <= SERIES_POINTS_MAX && l->agent_count <= AGENT_LIST_MAX);
     if (pthread_mutex_trylock(&w->lock) != 0)
         return;
     w->live = *l;
     memcpy(w->points, l->points, l->point_count * sizeof *l->points);
+    if (l->agent_count > 0)
+        memcpy(w->agents, l->agents, l->agent_count * sizeof *l->agents);
     w->version++;
     pthread_mutex_unlock(&w->lock);
     wake(w);

@@ -92,9 +92,16 @@ def check_sums(document, count):
     # Every sample of every agent is in the merged histogram.
     assert (document["latency_us"]["response"]["count"] ==
             sum(one["response_count"] for one in agents))
+    for one in agents:
+        assert one["failure"] is None
+        assert (one["response_p50_us"] is None) == (one["response_count"] < 20)
+        assert (one["response_p99_us"] is None) == (one["response_count"] < 1000)
+        # Its own window is not longer than the whole's.
+        assert one["per_s"] * document["run"]["duration_s"] >= 0.99 * one["count"]
+    assert document["generator"]["busy_pct_per_thread"] == [
+        pct for one in agents for pct in one["busy_pct_per_thread"]]
     assert sum(one["delivered"] for one in document["intervals"]) <= document["delivery"]["received"]
-    assert len(document["generator"]["busy_pct_per_thread"]) == sum(one["threads"]
-                                                                    for one in agents)
+    assert all(len(one["busy_pct_per_thread"]) == one["threads"] for one in agents)
 
 
 def test_sum_of_parts(relay, load, two):
@@ -145,7 +152,8 @@ def test_processes_over_tls(start_relay, load, tmp_path):
 def test_a_slow_agent_shows_in_the_whole(relay, load, two):
     """One agent stands still for a while: percentiles are of all envelopes together, so the
     whole's is near the slow one's, not in the middle."""
-    run = load(relay.url(), "-c", 8, "-r", 400, "-d", 4, "--warmup", 0, "--agents", names(two))
+    # Enough for the 99th percentile of each: half of 4 s.
+    run = load(relay.url(), "-c", 8, "-r", 600, "-d", 4, "--warmup", 0, "--agents", names(two))
     slow = two[1].worker()
     eventually(lambda: "measure" in run.log(), what="the load")
     os.kill(slow, signal.SIGSTOP)
@@ -231,6 +239,46 @@ def test_run_options(options, says):
     refused(("ws://127.0.0.1:1", *options), BAD_OPTIONS, says)
 
 
+@pytest.mark.parametrize("how", [("--processes", "2"), ("--agents", "a:1")])
+def test_texts_that_agents_cannot_be_told(tmp_path, how):
+    file = os.fsencode(tmp_path) + b"/caf\xe9.html"
+    run = subprocess.run([binary("loadgen/sealpost-load"), "ws://127.0.0.1:1", "-c", "4",
+                          "--html", file, *how], capture_output=True, timeout=PATIENCE_S)
+    assert run.returncode == BAD_OPTIONS
+    assert b"caf\xe9.html' is not UTF-8" in run.stderr and b"memory" not in run.stderr
+    token = tmp_path / "token"
+    token.write_bytes(b"caf\xe9\n")
+    refused(("ws://127.0.0.1:1", "-c", 4, "--agents", "a:1", "--token-file", token), BAD_OPTIONS,
+            "--token-file", "not UTF-8")
+
+
+def test_authority_with_a_comment_of_any_encoding(start_relay, load, tmp_path):
+    relay = start_relay("--workers", 1, listen=("wss",))
+    authority = tmp_path / "ca.pem"
+    authority.write_bytes(b"# caf\xe9\n" + relay.certificate.read_bytes())
+    url = relay.url("wss").replace("127.0.0.1", "localhost")
+    check_sums(load(url, "--ca", authority, "-c", 8, "-d", "200ms", "--warmup", 0,
+                    "--processes", 2).passed(), 2)
+
+
+def test_reasons_are_said_once(relay, load, two):
+    """Both agents stand still: each tells so of itself, and what the whole shows is said once."""
+    run = load(relay.url(), "-c", 8, "-r", 600, "-d", 3, "--warmup", 0, "--agents", names(two))
+    workers = [agent.worker() for agent in two]
+    eventually(lambda: "measure" in run.log(), what="the load")
+    for worker in workers:
+        os.kill(worker, signal.SIGSTOP)
+    time.sleep(1)
+    for worker in workers:
+        os.kill(worker, signal.SIGCONT)
+    document = run.result()
+    reasons = document["generator"]["reasons"]
+    late = [reason for reason in reasons if "noticed late" in reason]
+    assert len(late) == 1 and late[0].startswith("the schedule"), reasons
+    for agent in document["agents"]:
+        assert any("noticed late" in reason for reason in agent["reasons"])
+
+
 def test_options_an_agent_cannot_take(relay, two):
     # Both could not: one alone, so that it is clear which of them says so.
     refused((relay.url(), "-c", 4, "--pin", 1023, "--agents", two[0].name), BAD_OPTIONS,
@@ -286,6 +334,7 @@ def test_dead_agent(relay, load, two):
     assert "disappeared" in document["run"]["failure"]
     first, second = document["agents"]
     assert first["has_result"] and not second["has_result"]
+    assert first["failure"] is None and "disappeared" in second["failure"]
     # What the other one sent is accounted for.
     assert document["delivery"]["expected"] == first["expected"] == first["received"] > 0
     assert two[1].process.poll() is None  # it serves the next one

@@ -259,7 +259,49 @@ def test_reports(tmp_path, base, result):
                                      code=ERROR).stderr
 
 
+def test_json(tmp_path, base, result):
+    new = write(tmp_path / "new.jsonl", *repeats(result, cpu=1.25))
+    file = tmp_path / "comparison.json"
+    compare(base, new, "--json", file, "--quiet", "--gate", "server_cpu", code=REGRESSION)
+    document = json.loads(file.read_text())
+    assert document["schema"] == "sealpost.compare/1"
+    assert document["exit_code"] == REGRESSION and document["result"] == "regression"
+    assert document["run"]["argv"][1:4] == ["--json", str(file), "--quiet"]
+    assert document["base"]["results"] == document["new"]["results"] == 6
+    assert document["base"]["kernel"] == result["env"]["kernel"]
+    assert document["base"]["cores"] == result["env"]["cores"]
+    rows = {row["metric"]: row for row in document["rows"]}
+    worse, same = rows["server_cpu"], rows["throughput"]
+    assert worse["pattern"] == same["pattern"] == "talk/conns=4/in_flight=1/payload=256"
+    assert worse["verdict"] == "worse" and worse["gate"] and same["verdict"] == "same"
+    assert not same["gate"]
+    assert worse["change"] == pytest.approx(0.25) and worse["unit"] == "ns"
+    assert worse["new"]["median"] == pytest.approx(1.25 * worse["base"]["median"])
+    assert worse["base"]["count"] == worse["new"]["count"] == 6
+    assert worse["low"] <= worse["change"] <= worse["high"] and 0 < worse["p"] < 0.01
+    assert worse["effect"] == pytest.approx(0.05) and worse["noise"] is None
+    assert same["p"] == pytest.approx(1) and same["higher_is_better"]
+    # On standard output the table makes room, and only one can be there.
+    out = compare(base, new, "--json", "-", code=REGRESSION)
+    assert json.loads(out.stdout)["exit_code"] == REGRESSION and "no regression" not in out.stderr
+    assert out.stderr.splitlines()[-1] == "regression"
+    assert "only one of the files" in compare(base, new, "--json", "-", "--markdown", "-",
+                                              code=ERROR).stderr
+
+
+def test_json_of_what_is_not_compared(tmp_path, base):
+    file = tmp_path / "comparison.json"
+    compare(tmp_path / "none.json", base, "--json", file, "-q", code=NO_BASELINE)
+    document = json.loads(file.read_text())
+    assert document["exit_code"] == NO_BASELINE and document["rows"] == []
+    assert "No such file" in document["notes"][0] and document["base"]["results"] == 0
+    file.unlink()
+    compare(base, tmp_path / "none.json", "--json", file, "-q", code=ERROR)
+    assert not file.exists()
+
+
 def test_a_full_disk_is_said(base):
+    assert "No space left" in compare(base, base, "--json", "/dev/full", code=ERROR).stderr
     assert "No space left" in compare(base, base, "--junit", "/dev/full", code=ERROR).stderr
 
 

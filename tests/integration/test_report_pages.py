@@ -27,6 +27,10 @@ def number(text):
     return float(found[1].replace(",", "")) * SCALE[found[2]]
 
 
+def plain(text):
+    return text.replace("\u00a0", " ")
+
+
 def is_close(text, value):
     """The page has three digits."""
     return abs(number(text) - value) <= 0.006 * abs(value) + 0.006
@@ -75,7 +79,7 @@ async def test_saved_page(browser, measured, look):
     how = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 390, "height": 844}}[look]
     async with browser.page(**how) as page:
         await page.open(f"file://{file}")
-        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        await page.until("document.querySelectorAll('figure > svg path').length >= 4")
         latency = document["latency_us"]
         assert is_close(await tile(page, "rate"), document["messages"]["per_s"])
         assert is_close(await tile(page, "p50"), latency["response"]["p50"])
@@ -127,14 +131,14 @@ async def test_saved_page_by_keyboard(browser, measured):
     _, file = measured
     async with browser.page() as page:
         await page.open(f"file://{file}")
-        await page.until("!!document.querySelector('#latency-time svg path')")
-        await page.run("document.querySelector('#latency-time svg').focus()")
+        await page.until("!!document.querySelector('#latency-time figure > svg path')")
+        await page.run("document.querySelector('#latency-time figure > svg').focus()")
         for _ in range(2):
             await page.send("Input.dispatchKeyEvent", type="keyDown", key="ArrowRight")
         shown = await page.text("#latency-time .tip")
         assert "1.5 s" in shown and "p50" in shown and "p99" in shown
         # Charts have a name and the same figures as a table.
-        assert await page.run("[...document.querySelectorAll('figure svg')].every((chart) => "
+        assert await page.run("[...document.querySelectorAll('figure > svg')].every((chart) => "
                               "chart.getAttribute('role') === 'img' && "
                               "chart.getAttribute('aria-label').length > 30)")
         await page.run("document.querySelector('#latency-time details').open = true")
@@ -161,7 +165,7 @@ async def test_hostile_text_stays_text(browser, measured, tmp_path):
     assert "</script><script>window" not in page_file.read_text()
     async with browser.page() as page:
         await page.open(f"file://{page_file}")
-        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        await page.until("document.querySelectorAll('figure > svg path').length >= 4")
         assert await page.run("window.owned === undefined")
         assert await page.run("document.querySelectorAll('main img, main script, main b, head img')"
                               ".length") == 0
@@ -193,21 +197,47 @@ async def test_hostile_file_name_in_argv(relay, browser, tmp_path):
         assert page.errors == []
 
 
+def trial(rate_per_s, achieved_per_s, p99_us, ok, **more):
+    return {"phase": "grow", "rate_per_s": rate_per_s, "offered_per_s": rate_per_s,
+            "achieved_per_s": achieved_per_s, "ok": ok, "p50_us": p99_us / 4, "p99_us": p99_us,
+            "result": "pass" if ok else "the objective was missed", "verdict": "ok",
+            "server_cpu_ns_per_msg": 900.0, "reason": None, **more}
+
+
+def size(n, per_s, **more):
+    return {"n": n, "per_s": per_s, "excluded": False, "p50_us": 100.0, "p99_us": None,
+            "verdict": "ok", "server_cpu_ns_per_msg": 900.0, "reason": None, **more}
+
+
 CAPACITY = {
-    "schema": "sealpost.capacity/1", "slo": "p99<20ms",
-    "capacity": {"rate_per_s": 84200, "lower": 81900, "upper": 86100},
+    "schema": "sealpost.capacity/1", "slo": "response:p(99)<20ms", "exit_code": 0,
+    "run": {"started": "2026-01-01T00:00:00Z", "version": "9.9", "url": "ws://relay:1",
+            "argv": ["sealpost-load capacity", "--slo", "p99<20ms"]},
+    "env": {"cpu": "A processor", "cores": 2, "colocated": True},
+    "capacity": {"rate_per_s": 84200, "lower": 81900, "upper": 86100, "samples": 3,
+                 "offered_per_s": 84300, "failed_per_s": 106000, "limited_by": "relay",
+                 "at_least": False, "confirmed": True},
     "trials": [
-        {"rate_per_s": 40000, "achieved_per_s": 39990, "p50_us": 260, "p99_us": 1480, "ok": True},
-        {"rate_per_s": 80000, "achieved_per_s": 79870, "p50_us": 620, "p99_us": 9480, "ok": True},
-        {"rate_per_s": 106000, "achieved_per_s": 91000, "p50_us": 26000, "p99_us": 148000,
-         "ok": False}],
-    "sweep": {"points": [{"n": 1, "per_s": 95000, "excluded": False},
-                         {"n": 2, "per_s": 178000, "excluded": False},
-                         {"n": 4, "per_s": 301000, "excluded": False},
-                         {"n": 8, "per_s": 360000, "excluded": True}],
-              "fit": {"lambda": 95600, "sigma": 0.052, "kappa": 0.0031, "r2": 0.9987,
-                      "peak_n": 17.5, "residuals": [-600, 1210, 500]}},
-    "plan": {"users": 1000000, "relays": 3, "memory_bytes": 2185000000},
+        trial(4000, 3990, 1480, True), trial(84300, 84200, 9480, True),
+        trial(106000, 91000, 148000, False, reason="response is 148 ms"),
+        trial(200000, 120000, 500000, False, result="the generator was the limit",
+              verdict="limited", reason="the schedule was noticed late")],
+    "sweep": {"over": "workers",
+              "points": [size(1, 95000), size(2, 178000), size(4, 301000),
+                         size(8, 360000, excluded=True, verdict="limited")],
+              "fit": {"meaningful": True, "lambda": 95600, "sigma": 0.052, "kappa": 0.0031,
+                      "r2": 0.9987, "peak_n": 17.5, "peak_per_s": 596000, "residual_rms": 0.012,
+                      "residuals": [-600, 1210, 500, 0]}},
+    "rss_bytes_per_idle_conn": 1120.0,
+    "plan": {"asked": {"users": 1000000, "messages_a_day": 40, "peak_factor": 10, "online": 1,
+                       "headroom": 0.6, "cores": 4, "memory_bytes": 8 << 30,
+                       "descriptors": 1048576, "nic_bits_per_s": 1e10},
+             "peak_per_s": 4629.63, "connections": 1000000, "relays": 3, "breaks_first": "memory",
+             "cores": 0.023, "memory_bytes": 2185000000, "bits_per_s": 14666666.7,
+             "relays_by": {"processors": None, "memory": 2.4, "descriptors": 0.95,
+                           "network": 0.002},
+             "arithmetic": {"peak rate": "1000000 users x 40 messages / 86400 s x 10 = 4630",
+                            "memory": "1000000 connections x 5540 B = 2.40 relays"}},
 }
 
 
@@ -279,25 +309,173 @@ def test_wrong_documents(tmp_path):
     assert code == 1 and "No space left" in error
 
 
+async def marks(page, chart):
+    """How many marks of each shape a chart has."""
+    shapes = await page.run(f"[...document.querySelectorAll('[data-chart={chart}] [data-mark]')]"
+                            ".map((mark) => mark.dataset.mark)")
+    return {shape: shapes.count(shape) for shape in set(shapes)}
+
+
 @pytest.mark.parametrize("alone", [True, False], ids=["alone", "with a run"])
 async def test_capacity(browser, measured, tmp_path, alone):
     file = make_page(tmp_path, *([] if alone else [measured[0]]), CAPACITY)
     async with browser.page() as page:
         await page.open(f"file://{file}")
-        await page.until("document.querySelectorAll('#sweep svg circle').length >= 4")
-        assert "84,200/s" in await page.text("#capacity .banner")
+        await page.until("document.querySelectorAll('[data-chart=sweep] [data-mark]').length > 0")
+        banner = await page.text("#capacity .banner")
+        assert banner.startswith("84,200/s with response:p(99)<20ms.")
+        assert "81,900/s to 86,100/s" in banner and "Limited by the relay: 106,000/s" in banner
+        # Held, missed, and what says nothing about the relay: each has a shape of its own.
+        for chart in ("capacity-p99_us", "capacity-achieved_per_s"):
+            assert await marks(page, chart) == {"dot": 2, "cross": 1, "diamond": 1}
+        names = await page.run("[...document.querySelectorAll('[data-chart=capacity-p99_us] text')]"
+                               ".map((text) => text.textContent)")
+        assert {"objective: 20 ms", "capacity 84.2 k/s", "p99 of the response",
+                "offered, envelopes a second"} <= set(names)
         trials = await page.table("#capacity")
-        assert [row[-1] for row in trials[1:]] == ["✓ yes", "✓ yes", "✗ no"]
-        assert len(await page.run("[...document.querySelectorAll('#capacity circle')]"
-                                  ".map((dot) => dot.outerHTML)")) == 3
-        sweep = await page.table("#sweep")
-        assert [row[3] for row in sweep[1:]] == ["−600", "+1,210", "+500", ""]
-        assert sweep[4][4] == "left out"
-        assert "σ = 0.052" in await page.text("#sweep")
-        assert "1,000,000" in await page.text("#plan")
+        assert [row[-2] for row in trials[1:]] == ["✓ yes", "✓ yes", "✗ no", "✗ no"]
+        assert trials[3][-1].split("\n") == ["the objective was missed", "response is 148 ms"]
+        assert "the generator was the limit" in trials[4][-1]
         assert bool(await page.text("#latency-time")) != alone
+        if alone:
+            assert "done · exit code 0" in await page.text("#head")
+            assert number(await tile(page, "capacity")) == 84200
+            assert await tile(page, "relays") == "3" and await tile(page, "breaks") == "memory"
+            assert number(await tile(page, "peak")) == 596000
+            assert "A processor" in await page.text("#environment")
         assert page.errors == []
         await keep_picture(page, f"capacity-{alone}")
+
+
+async def test_sweep(browser, tmp_path):
+    async with browser.page() as page:
+        await page.open(f"file://{make_page(tmp_path, CAPACITY)}")
+        await page.until("document.querySelectorAll('[data-chart=residuals] [data-mark]')"
+                         ".length > 0")
+        assert await marks(page, "sweep") == {"dot": 3, "diamond": 1}
+        assert await marks(page, "residuals") == {"dot": 3}
+        for chart in ("sweep", "residuals"):
+            assert await page.run(f"document.querySelectorAll('[data-chart={chart}] .stick')"
+                                  ".length") == 3
+        # The peak lies beyond what was measured and is drawn only as far as twice that.
+        assert not await page.run("!!document.querySelector('[data-chart=sweep] .edge')")
+        fit = {row[0]: row[1:] for row in (await page.table("#sweep"))[1:]}
+        assert fit["λ"][0] == "95,600/s" and "one worker" in fit["λ"][1]
+        assert fit["σ"][0] == "0.052" and fit["κ"][0] == "0.0031"
+        assert fit["Peak"] == ["596,000/s", "at 17.5 workers"] and fit["Residuals"][0] == "1.2 %"
+        points = await page.table("#sweep .scroll[aria-label=Sweep]")
+        assert points[0][:5] == ["Workers", "Measured", "Fitted", "Residual", "Share"]
+        curve = [95600 * n / (1 + 0.052 * (n - 1) + 0.0031 * n * (n - 1)) for n in (1, 2, 4)]
+        for row, n, measured_per_s, fitted in zip(points[1:], (1, 2, 4), (95000, 178000, 301000),
+                                                  curve):
+            assert row[0] == str(n) and is_close(row[1], measured_per_s)
+            assert is_close(row[2], fitted)
+            sign = "+" if measured_per_s > fitted else "−"
+            assert row[3][0] == row[4][0] == sign
+            assert abs(number(row[3][1:]) - abs(measured_per_s - fitted)) < 10
+        assert points[4][3:5] == ["", ""] and points[4][-1] == "left out of the fit"
+        assert page.errors == []
+
+
+async def test_sweep_without_a_curve(browser, tmp_path):
+    document = json.loads(json.dumps(CAPACITY))
+    document["sweep"]["fit"] = {"meaningful": False, "reason": "it needs 4 sizes"}
+    async with browser.page() as page:
+        await page.open(f"file://{make_page(tmp_path, document)}")
+        assert await page.text("#sweep .banner") == "No curve was fitted.\nit needs 4 sizes."
+        assert not await page.run("!!document.querySelector('[data-chart=residuals]')")
+        assert (await page.table("#sweep"))[0][:2] == ["Workers", "Measured"]
+        assert page.errors == []
+
+
+async def test_plan(browser, tmp_path):
+    async with browser.page() as page:
+        await page.open(f"file://{make_page(tmp_path, CAPACITY)}")
+        assert plain(await page.text("#plan .banner")).split("\n") == [
+            "3 relays for 1,000,000 users; memory breaks first.",
+            "At the peak the memory of each is used to 80.0 % of what may be used."]
+        rows = await page.table("#plan")
+        assert [row[:2] for row in rows[1:]] == [
+            ["Memory breaks first", "2.40"], ["Descriptors", "0.95"], ["Network", "under 0.01"],
+            ["Processors", "not measured"]]
+        assert rows[1][3] == "1,000,000 connections × 5540 B = 2.40 relays"
+        text = plain(await page.text("#plan"))
+        for words in ("10 times the day’s mean", "10.0 Gbit/s", "8.00 GiB", "4,630/s",
+                      "14.7 Mbit/s", "60.0 %", "1,000,000 users × 40 messages"):
+            assert words in text, text
+        assert page.errors == []
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """(document, page) of a short search, a sweep and a plan against a relay."""
+    from relay_process import Relay
+    directory = tmp_path_factory.mktemp("found")
+    (directory / "relay").mkdir()
+    relay = Relay(directory / "relay", "--workers", 1)
+    try:
+        subprocess.run(
+            [binary("loadgen/sealpost-load"), "capacity", relay.url(), "-q", "--slo", "p99<20s",
+             "--start-rate", "2000", "--max-rate", "8000", "--repeats", "2", "-c", "16", "-d",
+             "500ms", "--warmup", "0", "--drain", "1", "--sweep", "connections=2,4,8,16,32",
+             "--server-pid", str(relay.process.pid), "--plan",
+             "users=1e6,messages=40,peak=10,cores=4,memory=8GiB,rss_bytes=1120",
+             "-o", directory / "capacity.json", "--html", directory / "capacity.html"],
+            check=True, timeout=120)
+    finally:
+        relay.stop()
+    return json.loads((directory / "capacity.json").read_text()), directory / "capacity.html"
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "narrow"])
+async def test_measured_capacity(browser, found, look):
+    document, file = found
+    how = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 390, "height": 844}}[look]
+    async with browser.page(**how) as page:
+        await page.open(f"file://{file}")
+        await page.until("document.querySelectorAll('[data-chart=sweep] [data-mark]').length > 0")
+        answer = document["capacity"]
+        assert is_close(await tile(page, "capacity"), answer["rate_per_s"])
+        assert "Limited by --max-rate" in await page.text("#capacity .banner")
+        trials = (await page.table("#capacity"))[1:]
+        assert len(trials) == len(document["trials"])
+        assert sum((await marks(page, "capacity-achieved_per_s")).values()) == len(trials)
+        points = (await page.table("#sweep .scroll[aria-label=Sweep]"))[1:]
+        for row, point in zip(points, document["sweep"]["points"], strict=True):
+            assert row[0] == str(point["n"]) and is_close(row[1], point["per_s"])
+        assert "curve" in (await page.text("#sweep")).lower()
+        fit = document["sweep"]["fit"]
+        assert await page.run("!!document.querySelector('[data-chart=residuals]')") == \
+            fit["meaningful"]
+        plan = document["plan"]
+        first = (await page.table("#plan"))[1]
+        assert first[0] == f"{plan['breaks_first'].capitalize()} breaks first"
+        assert is_close(first[1], plan["relays_by"][plan["breaks_first"]])
+        assert "1,000,000 users" in await page.text("#plan .banner")
+        assert document["env"]["cpu"] in await page.text("#environment")
+        await keep_picture(page, f"capacity-{look}")
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert page.errors == []
+
+
+async def test_sections_fit_their_names(browser, found, measured, tmp_path):
+    """No two texts of a chart cover each other, wide or narrow."""
+    document = json.loads(json.dumps(measured[0]))
+    document["stages"] = [{"name": f"stage {i}", "kind": "hold", "at_s": 0.2 * i, "length_s": 0.2}
+                          for i in range(14)]
+    file = make_page(tmp_path, document, found[0])
+    overlapping = """[...document.querySelectorAll('figure > svg')].flatMap((chart) => {
+      const boxes = [...chart.querySelectorAll('text')].map((text) =>
+        [chart.dataset.chart, text.textContent, text.getBoundingClientRect()]);
+      return boxes.flatMap(([key, a, r], i) => boxes.slice(i + 1).filter(([, , s]) =>
+        Math.min(r.right, s.right) - Math.max(r.left, s.left) > 1 &&
+        Math.min(r.bottom, s.bottom) - Math.max(r.top, s.top) > 3).map(([, b]) => [key, a, b]));
+    })"""
+    for width in (1280, 700, 390):
+        async with browser.page(width=width) as page:
+            await page.open(f"file://{file}")
+            await page.until("document.querySelectorAll('[data-chart=sweep] text').length > 4")
+            assert await page.run(overlapping) == []
 
 
 async def test_members_of_other_parts(browser, measured, tmp_path):
@@ -327,13 +505,13 @@ async def test_members_of_other_parts(browser, measured, tmp_path):
     file = make_page(tmp_path, document)
     async with browser.page() as page:
         await page.open(f"file://{file}")
-        await page.until("document.querySelectorAll('figure svg path').length >= 4")
+        await page.until("document.querySelectorAll('figure > svg path').length >= 4")
         budget = await page.table("#budget")
         assert [row[2] for row in budget[1:]] == ["10.0 %", "5.0 %", "5.0 %", "10.0 %", "65.0 %",
                                                   "5.0 %", "100 %"]
         assert await page.table("#stages") == [
-            ["Name", "Kind", "At", "Length", "From", "To", "Offered", "Not sent", "Response, p50",
-             "Response, p99", "Response, longest"],
+            ["Name", "Kind", "At", "Length", "From", "To", "Offered", "Not sent", "p50", "p99",
+             "Longest"],
             ["calm", "hold", "0 s", "1.00 s", "1,000/s", "1,000/s", "1,000", "0", "210 µs",
              "too few samples", "900 µs"],
             ["climb", "ramp", "1.00 s", "2.00 s", "1,000/s", "4,000/s", "5,000", "3", "220 µs",
@@ -343,8 +521,7 @@ async def test_members_of_other_parts(browser, measured, tmp_path):
         assert edges == ["calm", "climb"]
         # What is zero everywhere is left out, but for what was lost.
         assert await page.table("#groups") == [
-            ["Name", "Behaviour", "Users", "Sent", "Lost", "Response, p50", "Response, p99",
-             "Response, longest"],
+            ["Name", "Behaviour", "Users", "Sent", "Lost", "p50", "p99", "Longest"],
             ["chat", "pairs", "20", "1,000", "0", "5.00 µs", "too few samples", "9.00 µs"]]
         assert await page.table("#thresholds") == [
             ["Objective", "Limit", "Measured", "Met", ""],
@@ -353,6 +530,98 @@ async def test_members_of_other_parts(browser, measured, tmp_path):
         head = await page.text("#head")
         assert "1 of 2 objectives missed" in head and "an objective was missed" in head
         assert "Ended early by an objective." in head
+        assert page.errors == []
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    """(result, page) of a run that two processes made."""
+    from relay_process import Relay
+    directory = tmp_path_factory.mktemp("shared")
+    (directory / "relay").mkdir()
+    relay = Relay(directory / "relay", "--workers", 1)
+    try:
+        run = Load(directory, relay.url(), "-c", 16, "-r", 2800, "-d", "1", "--warmup", "0",
+                   "--processes", 2, "-t", 2, "--html", directory / "run.html")
+        document = run.passed()
+    finally:
+        relay.stop()
+    return document, directory / "run.html"
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "narrow"])
+async def test_agents(browser, shared, look):
+    document, file = shared
+    how = {"light": {}, "dark": {"dark": True}, "narrow": {"width": 390, "height": 844}}[look]
+    async with browser.page(**how) as page:
+        await page.open(f"file://{file}")
+        await page.until("!!document.querySelector('#agents table')")
+        assert "2 agents" in await page.text("#head")
+        head, *rows = await page.table("#agents")
+        assert head == ["Name", "Threads", "Connections", "Offered", "Delivered", "p50", "p99",
+                        "Busiest thread", "Verdict"]
+        for row, agent in zip(rows, document["agents"], strict=True):
+            assert row[:3] == [agent["name"], "2", str(agent["connections"])]
+            assert is_close(row[3], agent["rate_per_s"]) and is_close(row[4], agent["per_s"])
+            assert is_close(row[5], agent["response_p50_us"])
+            assert is_close(row[6], agent["response_p99_us"])
+            assert number(row[7]) == pytest.approx(max(agent["busy_pct_per_thread"]), abs=0.06)
+            assert row[8] == agent["verdict"]
+        threads = await page.run("[...document.querySelectorAll('#generator .bars > span')]"
+                                 ".map((cell) => cell.textContent)")
+        assert threads[::3] == [f"process {p}, thread {t}" for p in (1, 2) for t in (0, 1)]
+        await keep_picture(page, f"agents-{look}")
+        assert await page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert page.errors == []
+
+
+async def test_agents_that_suffered(browser, shared, tmp_path):
+    """Reasons, faults and what an agent did not tell are said in its name."""
+    document = json.loads(json.dumps(shared[0]))
+    first, second = document["agents"]
+    first.update(verdict="limited", lost=2, reasons=["5 loop turns of over 100 ms"],
+                 response_p99_us=None, connected=7)
+    document["agents"][1] = {"name": "b.example:8087", "threads": 2, "connections": 10,
+                             "rate_per_s": 1200.0, "has_result": False,
+                             "failure": "<b>disappeared</b>"}
+    async with browser.page() as page:
+        await page.open(f"file://{make_page(tmp_path, document)}")
+        head, *rows = await page.table("#agents")
+        assert head[7:] == ["Faults", "Busiest thread", "Verdict"]
+        assert rows[0][2] == "7 of 8" and rows[0][6:8] == ["too few samples", "2"]
+        assert rows[0][9] == "limited"
+        assert rows[1] == ["b.example:8087", "2", "10", "1,200/s", "", "", "", "0", "",
+                           "no result"]
+        assert await page.run("document.querySelectorAll('#agents tr.fault').length") == 2
+        said = await page.run("[...document.querySelectorAll('#agents li')]"
+                              ".map((item) => item.textContent)")
+        assert said == ["process 1 5 loop turns of over 100 ms",
+                        "b.example:8087 <b>disappeared</b>"]
+        assert page.errors == []
+
+
+async def test_live_agents(relay, browser, load):  # noqa: F811
+    run = load(relay.url(), "-c", 20, "-r", 1000, "-d", "5", "--warmup", "0", "--web", 0,
+               "--processes", 2)
+    url = eventually(lambda: re.search(r"live at (http://127\.0\.0\.1:\d+/)\n", run.log()),
+                     what="the live page's address")[1]
+    async with browser.page() as page:
+        await page.open(url)
+        await page.until("[...document.querySelectorAll('#agents tbody tr')].filter((row) => "
+                         "row.innerText.includes('measuring')).length === 2")
+        # Both have told something of their own.
+        await page.until("[...document.querySelectorAll('#agents tbody tr')].every((row) => "
+                         "/\\d\\/s[^]*\\d\\/s[^]*(µs|ms)/.test(row.innerText))")
+        head, *rows = await page.table("#agents")
+        assert head == ["Name", "Threads", "Connections", "Offered", "Delivered", "p50", "p99",
+                        "Busiest thread", "State"]
+        assert [row[:4] for row in rows] == [[f"process {i}", "1", "10", "500/s"] for i in (1, 2)]
+        await keep_picture(page, "agents-live")
+        await page.until("document.querySelector('#head').innerText.includes('exit code')")
+        document = run.result()
+        rows = (await page.table("#agents"))[1:]
+        assert [row[-1] for row in rows] == [agent["verdict"] for agent in document["agents"]]
+        assert is_close(rows[1][4], document["agents"][1]["per_s"])
         assert page.errors == []
 
 

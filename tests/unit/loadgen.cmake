@@ -17,7 +17,7 @@ target_link_libraries(test_client PRIVATE PkgConfig::SODIUM)
 target_link_libraries(test_hdr_encoding PRIVATE PkgConfig::SODIUM PkgConfig::ZLIB)
 
 # compare and export
-foreach(name comparison comparison_print evidence export junit measurement_parse output_file stat_bootstrap
-    stat_pair stat_rank stat_sample)
-  sealpost_unit_test(${name} sealpost_loadgen m)
+foreach(name comparison comparison_json comparison_print evidence export junit measurement_parse output_file
+    stat_bootstrap stat_pair stat_rank stat_sample)
+  sealpost_unit_test(${name} sealpost_loadgen PkgConfig::YYJSON m)
 endforeach()

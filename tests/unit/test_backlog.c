@@ -44,3 +44,16 @@ Test(backlog, is_growing_needs_three_looks)
     cr_assert_eq(b.count, 2, "all quarters have passed");
     cr_assert_not(backlog_is_growing(&b, 100));
 }
+
+Test(backlog, merge)
+{
+    const struct backlog part = {.count = 3, .waiting = {1, 2, 3}}, none = {0};
+    struct backlog whole = {0};
+
+    backlog_merge(&whole, &part);
+    backlog_merge(&whole, &part);
+    cr_assert(whole.count == 3 && whole.waiting[2] == 6);
+    backlog_merge(&whole, &none);
+    backlog_merge(&whole, &part);
+    cr_assert_eq(whole.count, 0, "what one has not is not known of all");
+}

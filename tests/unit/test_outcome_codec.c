@@ -41,8 +41,8 @@ static void fill(struct outcome *out, uint64_t latency_ns)
     out->busy_pct[1] = 99.0 / 7;
     out->backlog = (struct backlog){.count = 3, .waiting = {1, 2, 3}};
     strcpy(out->tls_group, "X25519");
-    verdict_add(&out->verdict, VERDICT_SUSPECT, "one thing");
-    verdict_add(&out->verdict, VERDICT_OK, "caf\xe9 and more");
+    verdict_add(&out->verdict, VERDICT_SUSPECT, VERDICT_STEAL, "one thing");
+    verdict_add(&out->verdict, VERDICT_OK, VERDICT_SHARED, "caf\xe9 and more");
     hist_record_many(&out->tally.response, latency_ns, 100);
     out->tally.delivered = 100;
     out->tally.window_ns = 2 * NS_PER_S;
@@ -85,6 +85,8 @@ Test(outcome_codec, round_trip)
     cr_assert_eq(to.verdict.level, VERDICT_SUSPECT);
     cr_assert_eq(to.verdict.reason_count, 2);
     cr_assert_str_eq(to.verdict.reasons[0], "one thing");
+    cr_assert_eq(to.verdict.causes[0], VERDICT_STEAL);
+    cr_assert_eq(to.verdict.causes[1], VERDICT_SHARED);
     cr_assert_str_eq(to.verdict.reasons[1], "caf? and more");
     cr_assert(to.backlog.count == 3 && to.backlog.waiting[2] == 3);
     cr_assert_eq(to.series.count, 2);
@@ -179,6 +181,25 @@ Test(outcome_merge, a_backlog_point_must_be_known_of_all)
     outcome_merge(&whole, &b, "b", 2, 2);
     cr_assert_eq(whole.backlog.count, 2);
     cr_assert_eq(whole.backlog.waiting[1], 22);
+}
+
+// One that ended before its window began has no points, wherever it stands among the others.
+Test(outcome_merge, an_agent_without_points_is_not_the_first)
+{
+    for (unsigned without = 0; without < 3; without++) {
+        static struct outcome parts[3], whole;
+
+        make(&whole);
+        for (unsigned i = 0; i < 3; i++) {
+            make(&parts[i]);
+            if (i != without)
+                parts[i].backlog = (struct backlog){.count = 3, .waiting = {10, 20, 30}};
+            outcome_merge(&whole, &parts[i], "a", i, 1);
+            run_free(&parts[i]);
+        }
+        cr_assert_eq(whole.backlog.count, 0, "without %u", without);
+        run_free(&whole);
+    }
 }
 
 Test(pulse_codec, round_trip)

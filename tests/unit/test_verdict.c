@@ -198,3 +198,40 @@ Test(verdict, judge_everything_at_once)
     for (uint32_t i = 0; i < v.reason_count; i++)
         cr_assert_lt(strlen(v.reasons[i]), VERDICT_REASON_BYTES - 1, "cut off: %s", v.reasons[i]);
 }
+
+// Each agent's schedule is late, and so is the whole's: that is said once.
+Test(verdict, add_agent_says_what_the_whole_shows_once)
+{
+    struct verdict_input in = good(true);
+    struct verdict agent = {0};
+
+    in.schedule_lag_p99_ns = 2 * NS_PER_MS;
+    in.response_p99_ns = 10 * NS_PER_MS;
+    in.steal_pct = 9;
+    verdict_judge(&agent, &in);
+    cr_assert_eq(agent.reason_count, 2);
+    in.steal_pct = 0;
+    verdict_judge(&v, &in);
+    verdict_add_agent(&v, 1, &agent, "a:1");
+    verdict_add_agent(&v, 1, &agent, "b:1");
+    cr_assert_eq(v.reason_count, 3);
+    cr_assert(strstr(v.reasons[0], "noticed late"));
+    cr_assert_eq(strncmp(v.reasons[1], "a:1: the hypervisor", 19), 0, "%s", v.reasons[1]);
+    cr_assert_eq(strncmp(v.reasons[2], "b:1: the hypervisor", 19), 0, "%s", v.reasons[2]);
+}
+
+// What only one of them shows is not lost in the whole.
+Test(verdict, add_agent_keeps_what_the_whole_does_not_show)
+{
+    struct verdict_input in = good(true);
+    struct verdict agent = {0};
+
+    verdict_judge(&v, &in);
+    in.schedule_lag_p99_ns = 2 * NS_PER_MS;
+    in.response_p99_ns = 10 * NS_PER_MS;
+    verdict_judge(&agent, &in);
+    verdict_add_agent(&v, 0, &agent, "a:1");
+    cr_assert_eq(v.level, VERDICT_LIMITED);
+    cr_assert_eq(v.reason_count, 1);
+    cr_assert_eq(strncmp(v.reasons[0], "a:1: the schedule", 17), 0);
+}
