@@ -419,14 +419,10 @@ static void on_refused(struct shard *s, struct client *c, const struct user_cont
         handshake_on_refused(s, sent.dialog);
         return;
     }
-    // An answer too many would stand for an envelope that is lost.
-    if (dialog_in_flight(sent.dialog) == 0 ||
-        ledger_has_seen(&sent.dialog->peer->flow, sent.sequence)) {
-        s->tally.ledger.duplicate++;
+    if (!ledger_refuse(&sent.dialog->peer->flow, &s->tally.ledger, sent.sequence)) {
         pulse_add(&s->pulse.faults, 1);
         return;
     }
-    s->tally.ledger.refused++;
     pulse_add(&s->pulse.refused, 1);
     sent.dialog->refused++;
     if (!shard_is_open_loop(s))

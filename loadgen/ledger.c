@@ -6,9 +6,9 @@
 
 #define WORDS (LEDGER_WINDOW_BITS / 64)
 
-static uint64_t *word_of(struct ledger_flow *flow, uint64_t sequence)
+static uint64_t word_of(uint64_t sequence)
 {
-    return &flow->window[sequence / 64 % WORDS];
+    return sequence / 64 % WORDS;
 }
 
 static uint64_t bit_of(uint64_t sequence)
@@ -16,23 +16,26 @@ static uint64_t bit_of(uint64_t sequence)
     return 1ull << (sequence % 64);
 }
 
-// Sequences next … sequence − 1 were jumped over: they are not seen yet.
-static void clear_gap(struct ledger_flow *flow, uint64_t sequence)
+static bool is_marked(const uint64_t window[WORDS], uint64_t sequence)
 {
-    if (sequence - flow->next >= LEDGER_WINDOW_BITS) {
-        memset(flow->window, 0, sizeof flow->window);
-        return;
-    }
-    for (uint64_t skipped = flow->next; skipped < sequence; skipped++)
-        *word_of(flow, skipped) &= ~bit_of(skipped);
+    return (window[word_of(sequence)] & bit_of(sequence)) != 0;
 }
 
-bool ledger_has_seen(const struct ledger_flow *flow, uint64_t sequence)
+// Sequences next … sequence − 1 were jumped over: they are not seen yet.
+static void clear_gap(uint64_t window[WORDS], uint64_t next, uint64_t sequence)
 {
-    if (sequence >= flow->next)
-        return false;
-    return flow->next - sequence > LEDGER_WINDOW_BITS ||
-           (flow->window[sequence / 64 % WORDS] & bit_of(sequence)) != 0;
+    if (sequence - next >= LEDGER_WINDOW_BITS) {
+        memset(window, 0, WORDS * sizeof *window);
+        return;
+    }
+    for (uint64_t skipped = next; skipped < sequence; skipped++)
+        window[word_of(skipped)] &= ~bit_of(skipped);
+}
+
+// Behind the window nobody knows: it counts as marked.
+static bool has_been(const uint64_t window[WORDS], uint64_t next, uint64_t sequence)
+{
+    return sequence < next && (next - sequence > LEDGER_WINDOW_BITS || is_marked(window, sequence));
 }
 
 static enum ledger_result place(struct ledger_flow *flow, struct ledger_counts *counts,
@@ -40,17 +43,23 @@ static enum ledger_result place(struct ledger_flow *flow, struct ledger_counts *
 {
     if (sequence >= flow->next) {
         if (sequence > flow->next) {
-            clear_gap(flow, sequence);
+            clear_gap(flow->window, flow->next, sequence);
             counts->gaps++;
         }
-        *word_of(flow, sequence) |= bit_of(sequence);
+        flow->window[word_of(sequence)] |= bit_of(sequence);
         flow->next = sequence + 1;
         return LEDGER_IN_ORDER;
     }
-    if (ledger_has_seen(flow, sequence))
+    if (has_been(flow->window, flow->next, sequence))
         return LEDGER_DUPLICATE;
-    *word_of(flow, sequence) |= bit_of(sequence);
+    flow->window[word_of(sequence)] |= bit_of(sequence);
     return LEDGER_REORDERED;
+}
+
+static bool was_refused(const struct ledger_flow *flow, uint64_t sequence)
+{
+    return sequence < flow->refused_next && flow->refused_next - sequence <= LEDGER_WINDOW_BITS &&
+           is_marked(flow->refused, sequence);
 }
 
 enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *counts,
@@ -70,6 +79,8 @@ enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *
     if (record->flags & LEDGER_FLAG_HANDSHAKE)
         return LEDGER_IN_ORDER;
     result = place(flow, counts, record->sequence);
+    if (was_refused(flow, record->sequence))
+        result = LEDGER_DUPLICATE;
     if (result == LEDGER_DUPLICATE) {
         counts->duplicate++;
         return result;
@@ -80,6 +91,22 @@ enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *
     if (late && (record->flags & LEDGER_FLAG_MEASURED))
         counts->late++;
     return result;
+}
+
+bool ledger_refuse(struct ledger_flow *flow, struct ledger_counts *counts, uint64_t sequence)
+{
+    if (has_been(flow->window, flow->next, sequence) ||
+        has_been(flow->refused, flow->refused_next, sequence)) {
+        counts->duplicate++;
+        return false;
+    }
+    if (sequence >= flow->refused_next) {
+        clear_gap(flow->refused, flow->refused_next, sequence);
+        flow->refused_next = sequence + 1;
+    }
+    flow->refused[word_of(sequence)] |= bit_of(sequence);
+    counts->refused++;
+    return true;
 }
 
 void ledger_add(struct ledger_counts *into, const struct ledger_counts *from)

@@ -40,7 +40,7 @@ struct ledger_record {
     X(expected)  /* envelopes sent */                                                              \
     X(received)  /* distinct ones opened */                                                        \
     X(lost)      /* filled by ledger_settle */                                                     \
-    X(duplicate) /* seen before */                                                                 \
+    X(duplicate) /* seen or refused before */                                                      \
     X(reordered) /* came after a later one */                                                      \
     X(gaps)      /* times the sequence jumped ahead */                                             \
     X(late)      /* measured, opened after the window's end: no fault */                           \
@@ -55,10 +55,14 @@ struct ledger_counts {
 #undef X
 };
 
-// The receiving end of one direction.
+// One direction: what came at its receiving end, and what the relay refused its sending end. Each
+// envelope is accounted for once: a second answer to it, of either sort, counts as duplicate, so it
+// cannot stand for one that was lost.
 struct ledger_flow {
-    uint64_t next; // highest sequence seen + 1
+    uint64_t next;         // highest sequence seen + 1
+    uint64_t refused_next; // highest sequence refused + 1
     uint64_t window[LEDGER_WINDOW_BITS / 64];
+    uint64_t refused[LEDGER_WINDOW_BITS / 64];
 };
 
 enum ledger_result {
@@ -104,9 +108,11 @@ enum ledger_result ledger_check(struct ledger_flow *flow, struct ledger_counts *
                                 const struct ledger_record *record, uint64_t run_id,
                                 uint32_t partner, uint32_t self, bool late);
 
-// Has an envelope with this sequence come? One that is further behind than the window counts as one
-// that has.
-bool ledger_has_seen(const struct ledger_flow *flow, uint64_t sequence);
+// The relay answered that it does not deliver this envelope. False, and a duplicate: it came, or
+// was refused already; further behind the last one that was than the window, it counts as such.
+// An envelope that comes though it was refused more than a window's refusals ago is not noticed:
+// what waits at a slow recipient may lie further behind than that in an honest run.
+bool ledger_refuse(struct ledger_flow *flow, struct ledger_counts *counts, uint64_t sequence);
 
 void ledger_add(struct ledger_counts *into, const struct ledger_counts *from);
 // After the drain: lost = expected − received − refused.

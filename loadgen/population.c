@@ -166,7 +166,8 @@ int population_init(struct shard *s)
     return 0;
 }
 
-// What came although it was refused: it was answered twice, and must not hide one that is lost.
+// What came although it was refused so long ago that the ledger could not tell (ledger_refuse): it
+// was answered twice, and must not hide one of another dialog that is lost.
 static void settle(struct shard *s, struct dialog *d)
 {
     uint64_t answered = d->peer->received + d->refused;

@@ -1,26 +1,37 @@
 """A proxy between the load tester and a relay that does exactly the harm it is told to.
 
-It understands the upgrade and the frames of both directions. Session envelopes (kind 2) from the
-relay to a client are counted; from the first one after `skip` on, every `every`-th takes the next
-fault of the plan. `done` says how often each was done. Everything else passes as it came.
+It understands the upgrade and the frames of both directions. Session envelopes (kind 2) of one
+direction, from the relay to clients unless `is_up`, are counted; after the first `skip` of them the
+faults of the plan take theirs, at random distances of `every` on average. `done` says how often
+each was done, `stalls` how long each stall really was. Everything else passes as it came.
 """
 import asyncio
+import base64
 import collections
+import json
 import random
 import socket
 import struct
 import threading
+import time
 
-from raw_ws import BINARY, mask_bytes
+from raw_ws import BINARY, TEXT, encode_frame, mask_bytes
 from relay_process import PATIENCE_S
 
 WIRE_HEADER_BYTES = 48
+MESSAGE_ID_AT = 24
+DIALOG_BYTES = 8  # of a message id: what a dialog's have in common
 SESSION_HEADER_BYTES = 16  # id and counter: what is behind is sealed
 KIND_SESSION = 2
 # A frame held back whose successor does not come goes on after this, and counts for nothing.
 HOLD_S = 0.5
+# Answered to the sender in the relay's name. What it refused and delivered all the same, or refused
+# twice, is answered once too often.
+REFUSALS = ("refuse", "refuse_twice", "refuse_and_deliver")
 
-Envelope = collections.namedtuple("Envelope", "payload_at kind")
+Envelope = collections.namedtuple("Envelope", "payload_at kind message_id")
+# In seconds of time.monotonic().
+Stall = collections.namedtuple("Stall", "began ended")
 
 
 class Frames:
@@ -70,8 +81,10 @@ class Frames:
             mask, at = bytes(frame[at:at + 4]), at + 4
         if frame[0] != 0x80 | BINARY or len(frame) - at <= WIRE_HEADER_BYTES:
             return None
-        head = frame[at:at + 4]
-        return Envelope(at, (mask_bytes(head, mask) if mask else head)[1])
+        head = bytes(frame[at:at + WIRE_HEADER_BYTES])
+        if mask:
+            head = mask_bytes(head, mask)
+        return Envelope(at, head[1], head[MESSAGE_ID_AT:MESSAGE_ID_AT + 16])
 
 
 class Link:
@@ -79,7 +92,9 @@ class Link:
 
     def __init__(self, proxy, reader, writer, is_down):
         self.proxy, self.reader, self.writer, self.is_down = proxy, reader, writer, is_down
+        self.way_back = None
         self.frames = Frames()
+        self.waiting = bytearray()
         self.outgoing = asyncio.Queue()
         self.held = None  # a frame and how many are still to pass it
 
@@ -90,35 +105,53 @@ class Link:
                 await self.proxy.flowing[self.is_down].wait()
                 if not data:
                     break
-                for frame, envelope in self.frames.feed(data):
-                    self.pass_on(frame, envelope)
+                if self.proxy.looks_at[self.is_down]:
+                    for frame, envelope in self.frames.feed(data):
+                        self.pass_on(frame, envelope)
+                else:
+                    self.send(data)
         except ConnectionError:
             pass
+        self.flush()
         self.outgoing.put_nowait((0, None))
 
     async def write(self):
         try:
             while True:
-                due, frame = await self.outgoing.get()
-                if frame is None:
+                due, frames = await self.outgoing.get()
+                if frames is None:
                     break
                 if due > (now := asyncio.get_running_loop().time()):
                     await asyncio.sleep(due - now)
-                self.writer.write(frame)
+                self.writer.write(frames)
                 await self.writer.drain()
         except ConnectionError:
             pass
         self.writer.close()
 
     def send(self, frame):
+        """With everything else of this turn, so that what a stall piled up is through at once."""
+        if not self.waiting:
+            asyncio.get_running_loop().call_soon(self.flush)
+        self.waiting += frame
+        if self.proxy.delay_s and self.frames.upgraded:
+            self.proxy.done["delay"] += 1
+
+    def flush(self):
         due = 0
         if self.proxy.delay_s and self.frames.upgraded:
             due = asyncio.get_running_loop().time() + self.proxy.delay_s
-            self.proxy.done["delay"] += 1
-        self.outgoing.put_nowait((due, bytes(frame)))
+        if self.waiting:
+            self.outgoing.put_nowait((due, bytes(self.waiting)))
+        self.waiting.clear()
 
     def pass_on(self, frame, envelope):
-        if not self.is_down or envelope is None or envelope.kind != KIND_SESSION:
+        if envelope is None or envelope.kind != KIND_SESSION:
+            self.send(frame)
+            return
+        if not self.is_down:
+            self.proxy.senders[envelope.message_id[:DIALOG_BYTES]] = self.way_back
+        if self.is_down == self.proxy.is_up:
             self.send(frame)
         elif self.held:
             self.send(frame)
@@ -163,22 +196,54 @@ class Link:
         self.proxy.done["misroute"] += 1
         other.send(frame)
 
+    def do_stall(self, frame, _envelope, seconds):
+        """Of this direction, from behind this envelope on."""
+        self.send(frame)
+        self.proxy.begin_stall(seconds, self.is_down)
+
+    def answer_refused(self, envelope):
+        message_id = base64.urlsafe_b64encode(envelope.message_id).rstrip(b"=").decode()
+        text = json.dumps({"type": "error", "code": "recipient_busy", "message_id": message_id})
+        self.proxy.senders[envelope.message_id[:DIALOG_BYTES]].send(
+            encode_frame(TEXT, text.encode(), mask=None))
+
+    def do_refuse(self, _frame, envelope, _argument):
+        self.proxy.done["refuse"] += 1
+        self.answer_refused(envelope)
+
+    def do_refuse_twice(self, _frame, envelope, _argument):
+        self.proxy.done["refuse_twice"] += 1
+        self.answer_refused(envelope)
+        self.answer_refused(envelope)
+
+    def do_refuse_and_deliver(self, frame, envelope, _argument):
+        self.proxy.done["refuse_and_deliver"] += 1
+        self.answer_refused(envelope)
+        self.send(frame)
+
 
 class FaultProxy:
     """Runs in a thread of its own; use it in a `with`. `plan`: faults, or (fault, argument)."""
 
-    def __init__(self, target, plan=(), *, every=5, skip=0, delay_s=0, receive_buffer=None, seed=1):
-        self.target, self.every, self.skip, self.delay_s = target, every, skip, delay_s
-        self.receive_buffer = receive_buffer
+    def __init__(self, target, plan=(), *, every=5, skip=0, is_up=False, delay_s=0,
+                 receive_buffer=None, segment=None, seed=1):
+        self.target, self.every, self.is_up, self.delay_s = target, every, is_up, delay_s
+        self.receive_buffer, self.segment = receive_buffer, segment
         self.random = random.Random(seed)
         self.plan = collections.deque(fault if isinstance(fault, tuple) else (fault, None)
                                       for fault in plan)
+        self.next_at = skip + self._draw_distance()
         self.done = collections.Counter()
-        self.envelopes = 0  # of sessions, towards clients
+        self.stalls = []
+        self.envelopes = 0  # of sessions, in the direction of the faults
         self.down = []
+        self.senders = {}  # by what their message ids have in common: the way back to them
         self._tasks = set()
         self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+        refuses = any(fault in REFUSALS for fault, _ in self.plan)
+        # What nobody needs to know of passes unseen.
+        self.looks_at = {True: bool(not is_up or delay_s), False: bool(is_up or delay_s or refuses)}
 
     def __enter__(self):
         self._thread.start()
@@ -194,20 +259,29 @@ class FaultProxy:
     def url(self):
         return f"ws://127.0.0.1:{self.port}"
 
+    def _draw_distance(self):
+        return self.random.randrange(1, 2 * self.every)
+
     def next_fault(self):
         self.envelopes += 1
-        number = self.envelopes - self.skip
-        if number <= 0 or number % self.every != 0 or not self.plan:
+        if self.envelopes < self.next_at or not self.plan:
             return "nothing", None
+        self.next_at += self._draw_distance()
         return self.plan.popleft()
 
     def stall(self, seconds, is_down):
         """Pass on and read nothing of one direction for so long."""
-        def begin():
-            self.done["stall"] += 1
-            self.flowing[is_down].clear()
-            self._loop.call_later(seconds, self.flowing[is_down].set)
-        self._loop.call_soon_threadsafe(begin)
+        self._loop.call_soon_threadsafe(self.begin_stall, seconds, is_down)
+
+    def begin_stall(self, seconds, is_down):
+        began = time.monotonic()
+
+        def end():
+            self.flowing[is_down].set()
+            self.stalls.append(Stall(began, time.monotonic()))
+        self.done["stall"] += 1
+        self.flowing[is_down].clear()
+        self._loop.call_later(seconds, end)
 
     def reset(self, count):
         """End `count` connections with a reset towards the client."""
@@ -228,9 +302,12 @@ class FaultProxy:
         listener = socket.socket()
         if self.receive_buffer:  # what is accepted inherits it
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self.receive_buffer)
+        if self.segment:  # so short that the kernel gives a client no megabytes to send into
+            listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self.segment)
         listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
-        server = await asyncio.start_server(self._accept, sock=listener, backlog=1024)
+        server = await asyncio.start_server(self._accept, sock=listener, backlog=1024,
+                                            limit=self.receive_buffer or 65536)
         self._ready.set()
         await self._stop.wait()
         server.close()
@@ -244,6 +321,7 @@ class FaultProxy:
             writer.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         links = [Link(self, client_reader, relay_writer, is_down=False),
                  Link(self, relay_reader, client_writer, is_down=True)]
+        links[0].way_back = links[1]
         self.down.append(links[1])
         for link in links:
             for work in (link.read(), link.write()):

@@ -1,4 +1,5 @@
 """sealpost-load against a real relay: what it counts, how it ends, what it writes."""
+import itertools
 import json
 import signal
 import subprocess
@@ -57,12 +58,14 @@ class Load:
 @pytest.fixture
 def load(tmp_path):
     runs = []
+    numbers = itertools.count()  # several may be started at a time
 
     def start(url, *options):
-        directory = tmp_path / f"load-{len(runs)}"
+        directory = tmp_path / f"load-{next(numbers)}"
         directory.mkdir()
-        runs.append(Load(directory, url, *options))
-        return runs[-1]
+        run = Load(directory, url, *options)
+        runs.append(run)
+        return run
 
     yield start
     for run in runs:

@@ -77,8 +77,9 @@ static void bob_received(uint64_t sequence)
     struct ledger_record record = {
         .sender = alice->number, .receiver = bob->number, .sequence = sequence};
 
-    ledger_check(&bob->dialog.flow, &s.tally.ledger, &record, 0, alice->number, bob->number, false);
-    bob->dialog.received++;
+    if (ledger_check(&bob->dialog.flow, &s.tally.ledger, &record, 0, alice->number, bob->number,
+                     false) != LEDGER_DUPLICATE)
+        bob->dialog.received++;
 }
 
 static void relay_refused(uint8_t sequence)
@@ -139,26 +140,45 @@ Test(client, on_control_refusal_of_what_was_delivered_hides_no_loss)
     cr_assert_eq(s.tally.ledger.lost, 1);
 }
 
-Test(client, on_control_refuses_no_more_than_is_in_flight)
+Test(client, on_control_refusal_twice_hides_no_loss)
 {
-    alice_sent(1);
+    alice_sent(3);
     relay_refused(0);
+    relay_refused(2);
     relay_refused(0);
+    relay_refused(2);
     settle();
-    cr_assert_eq(s.tally.ledger.refused, 1);
-    cr_assert_eq(s.tally.ledger.duplicate, 1);
+    cr_assert_eq(s.tally.ledger.refused, 2);
+    cr_assert_eq(s.tally.groups[0].refused, 2);
+    cr_assert_eq(s.tally.ledger.duplicate, 2);
+    cr_assert_eq(s.tally.ledger.lost, 1);
 }
 
 Test(client, delivery_of_what_was_refused_hides_no_loss)
 {
-    alice_sent(1);
-    bob->dialog.next_sequence = 1; // and bob's one is lost
-    s.tally.ledger.expected++;
+    alice_sent(2);
     relay_refused(0);
     bob_received(0);
     settle();
     cr_assert_eq(s.tally.ledger.duplicate, 1);
-    cr_assert_eq(s.tally.ledger.refused, 0);
-    cr_assert_eq(s.tally.groups[0].refused, 0);
+    cr_assert_eq(s.tally.ledger.refused, 1);
+    cr_assert_eq(s.tally.ledger.received, 0);
+    cr_assert_eq(s.tally.groups[0].refused, 1);
+    cr_assert_eq(s.tally.groups[0].received, 0);
+    cr_assert_eq(s.tally.ledger.lost, 1);
+}
+
+Test(client, delivery_of_what_was_refused_long_ago_hides_no_loss_of_another_dialog)
+{
+    alice_sent(2 * LEDGER_WINDOW_BITS);
+    bob->dialog.next_sequence = 1; // and bob's one is lost
+    s.tally.ledger.expected++;
+    for (uint64_t n = 0; n < alice->dialog.next_sequence; n++) {
+        cr_assert(ledger_refuse(&bob->dialog.flow, &s.tally.ledger, n));
+        alice->dialog.refused++;
+    }
+    bob_received(0);
+    settle();
+    cr_assert_eq(s.tally.ledger.duplicate, 1);
     cr_assert_eq(s.tally.ledger.lost, 1);
 }

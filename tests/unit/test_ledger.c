@@ -73,13 +73,99 @@ Test(ledger, check_loss)
     cr_assert(ledger_has_faults(&counts));
 }
 
-Test(ledger, check_refused_is_not_lost)
+static bool refuse(uint64_t sequence)
+{
+    return ledger_refuse(&flow, &counts, sequence);
+}
+
+static void expect_lost(uint64_t expected, uint64_t lost)
+{
+    counts.expected = expected;
+    ledger_settle(&counts);
+    cr_assert_eq(counts.lost, lost);
+}
+
+Test(ledger, refuse_is_not_lost)
 {
     see(0);
-    counts.expected = 3;
-    counts.refused = 2;
-    ledger_settle(&counts);
-    cr_assert_eq(counts.lost, 0);
+    cr_assert(refuse(1));
+    cr_assert(refuse(2));
+    expect_lost(3, 0);
+    cr_assert_eq(counts.refused, 2);
+    cr_assert_not(ledger_has_faults(&counts));
+}
+
+Test(ledger, refuse_does_not_move_the_order)
+{
+    see(0);
+    refuse(5);
+    cr_assert_eq(see(1), LEDGER_IN_ORDER);
+    cr_assert_eq(see(4), LEDGER_IN_ORDER);
+    cr_assert_eq(see(6), LEDGER_IN_ORDER);
+    cr_assert_eq(counts.reordered, 0);
+}
+
+Test(ledger, refuse_twice_hides_no_loss)
+{
+    see(0);
+    cr_assert(refuse(2));
+    cr_assert_not(refuse(2));
+    cr_assert_not(refuse(2));
+    expect_lost(3, 1); // number 1
+    cr_assert_eq(counts.refused, 1);
+    cr_assert_eq(counts.duplicate, 2);
+}
+
+Test(ledger, refuse_of_what_came_hides_no_loss)
+{
+    see(0);
+    see(2);
+    cr_assert_not(refuse(0));
+    cr_assert_not(refuse(2));
+    expect_lost(3, 1);
+    cr_assert_eq(counts.refused, 0);
+    cr_assert_eq(counts.duplicate, 2);
+}
+
+Test(ledger, check_of_what_was_refused_hides_no_loss)
+{
+    refuse(0);
+    refuse(3);
+    cr_assert_eq(see(0), LEDGER_DUPLICATE);
+    cr_assert_eq(see(3), LEDGER_DUPLICATE);
+    cr_assert_eq(see(3), LEDGER_DUPLICATE);
+    cr_assert_eq(see(2), LEDGER_REORDERED);
+    expect_lost(4, 1);
+    cr_assert_eq(counts.received, 1);
+    cr_assert_eq(counts.duplicate, 3);
+}
+
+Test(ledger, refuse_out_of_order)
+{
+    cr_assert(refuse(9));
+    cr_assert(refuse(3));
+    cr_assert(refuse(4));
+    cr_assert_not(refuse(3));
+    cr_assert_eq(counts.refused, 3);
+}
+
+Test(ledger, refuse_window_edge)
+{
+    cr_assert(refuse(0));
+    cr_assert(refuse(LEDGER_WINDOW_BITS + 1));
+    // The oldest that can still be told, and the first that cannot.
+    cr_assert(refuse(2));
+    cr_assert_not(refuse(1));
+}
+
+// What waits at a slow recipient comes long after later ones were refused.
+Test(ledger, check_far_behind_the_refusals)
+{
+    for (uint64_t n = 5; n < 5 * LEDGER_WINDOW_BITS; n++)
+        cr_assert(refuse(n));
+    for (uint64_t n = 0; n < 5; n++)
+        cr_assert_eq(see(n), LEDGER_IN_ORDER);
+    expect_lost(5 * LEDGER_WINDOW_BITS, 0);
     cr_assert_not(ledger_has_faults(&counts));
 }
 
@@ -192,10 +278,28 @@ Test(ledger, add_sums_every_field)
 #define MODEL_MAX 20000u
 
 struct model {
-    bool seen[MODEL_MAX];
-    uint64_t next;
+    bool seen[MODEL_MAX], refused[MODEL_MAX];
+    uint64_t next, refused_next;
     struct ledger_counts counts;
 };
+
+static bool model_has_come(const struct model *m, uint64_t sequence)
+{
+    return sequence < m->next && (m->seen[sequence] || m->next - sequence > LEDGER_WINDOW_BITS);
+}
+
+static void model_refuse(struct model *m, uint64_t sequence)
+{
+    if (model_has_come(m, sequence) || m->refused[sequence] ||
+        (sequence < m->refused_next && m->refused_next - sequence > LEDGER_WINDOW_BITS)) {
+        m->counts.duplicate++;
+        return;
+    }
+    m->counts.refused++;
+    m->refused[sequence] = true;
+    if (sequence >= m->refused_next)
+        m->refused_next = sequence + 1;
+}
 
 static void model_see(struct model *m, const struct ledger_record *r, bool late)
 {
@@ -209,14 +313,19 @@ static void model_see(struct model *m, const struct ledger_record *r, bool late)
         c->misrouted++;
         return;
     }
-    if (r->sequence < m->next &&
-        (m->seen[r->sequence] || m->next - r->sequence > LEDGER_WINDOW_BITS)) {
+    if (model_has_come(m, r->sequence)) {
         c->duplicate++;
+        return;
+    }
+    c->gaps += r->sequence > m->next;
+    if (m->refused[r->sequence] && m->refused_next - r->sequence <= LEDGER_WINDOW_BITS) {
+        c->duplicate++;
+        m->seen[r->sequence] = true;
+        m->next = r->sequence >= m->next ? r->sequence + 1 : m->next;
         return;
     }
     c->received++;
     c->reordered += r->sequence < m->next;
-    c->gaps += r->sequence > m->next;
     c->late += late && (r->flags & LEDGER_FLAG_MEASURED);
     m->seen[r->sequence] = true;
     if (r->sequence >= m->next)
@@ -259,16 +368,23 @@ static void mix(unsigned seed)
             r.receiver = 99;
         else if (random() % 50 == 0)
             r.flags = 0;
+        if (random() % 20 == 0) {
+            refuse(line[i]); // instead of it, or as well
+            model_refuse(&m, line[i]);
+            if (random() % 4 != 0)
+                continue;
+        }
         check(r, late);
         model_see(&m, &r, late);
     }
     counts.expected = m.counts.expected = MODEL_MAX / 2;
     ledger_settle(&counts);
-    m.counts.lost = m.counts.expected - m.counts.received;
+    m.counts.lost = m.counts.expected - m.counts.received - m.counts.refused;
     cr_assert_eq(memcmp(&counts, &m.counts, sizeof counts), 0, "seed %u", seed);
     cr_assert_gt(counts.lost, 0);
     cr_assert_gt(counts.duplicate, 0);
     cr_assert_gt(counts.reordered, 0);
+    cr_assert_gt(counts.refused, 0);
     cr_assert_gt(counts.foreign, 0);
     cr_assert_gt(counts.misrouted, 0);
     cr_assert_gt(counts.late, 0);
