@@ -78,6 +78,7 @@ static void add_row(doc_t *d, val_t *list, const char *pattern, const struct com
     yyjson_mut_obj_add_bool(d, o, "higher_is_better", kind->higher_is_better);
     add_side(d, o, "base", r->base, r->base_count);
     add_side(d, o, "new", r->new, r->new_count);
+    yyjson_mut_obj_add_bool(d, o, "paired", r->is_paired);
     add_known(d, o, "change", r->change);
     add_known(d, o, "low", r->low);
     add_known(d, o, "high", r->high);

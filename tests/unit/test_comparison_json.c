@@ -68,6 +68,7 @@ Test(comparison_json, figures_are_exact)
     row = yyjson_arr_get_first(yyjson_obj_get(root, "rows"));
     cr_expect_str_eq(yyjson_get_str(yyjson_obj_get(row, "verdict")), "worse");
     cr_expect_eq(real(row, "p"), r->p);
+    cr_expect(yyjson_is_false(yyjson_obj_get(row, "paired")));
     cr_expect_eq(real(row, "change"), r->change);
     cr_expect_eq(real(row, "low"), r->low);
     cr_expect_eq(real(row, "high"), r->high);
