@@ -82,6 +82,7 @@ struct client {
     bool is_sending;   // one send in flight for each socket
     bool is_receiving; // a receive is armed
     bool is_talking;   // sends what the schedule or the closed loop makes due
+    bool is_held;      // what is due fills its ring because a send was not taken; until it is empty
     bool is_apart;     // its envelopes are measured for its group, too
     uint16_t send_segment;
     uint32_t send_len;

@@ -123,7 +123,9 @@ static enum exit_code search(struct capacity *c)
                                           .achieved_per_s = t->achieved_per_s,
                                           .is_met = t->is_met,
                                           .is_faulty = t->is_faulty,
-                                          .is_limited = t->level == VERDICT_LIMITED};
+                                          .is_limited = t->level == VERDICT_LIMITED,
+                                          .is_not_offered = t->is_not_offered,
+                                          .is_not_taken = t->is_not_taken};
         verdict = search_tell(&f->search, &outcome);
         if (c->live)
             capacity_report_print_trial(c->live, t, f->search.trials[index].phase, verdict);

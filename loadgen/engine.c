@@ -360,6 +360,16 @@ static void open_some(struct shard *s)
     atomic_store_explicit(&s->pulse.alive, s->alive - s->away, memory_order_relaxed);
 }
 
+// So many wait on the connection already that this one never will: whose fault is it?
+static void count_full(struct shard *s, const struct client *c, uint64_t intended_ns)
+{
+    if (intended_ns < s->measure_ns)
+        return;
+    s->tally.backlog_full += c->dialog_count;
+    if (!c->is_held)
+        s->tally.not_paced += c->dialog_count;
+}
+
 // Open loop: envelopes whose time has come.
 static void pace(struct shard *s)
 {
@@ -387,7 +397,7 @@ static void pace(struct shard *s)
         // Not sent (scheduled − sent): the connection or its partner is gone, or the relay does
         // not take what is there already.
         if (c->is_talking && !uplink_push_due(s, c, intended_ns, s->now_ns))
-            s->tally.backlog_full += c->dialog_count;
+            count_full(s, c, intended_ns);
     }
 }
 

@@ -61,6 +61,7 @@ static struct verdict_input verdict_input_of(const struct outcome *out)
         .response_p99_ns = response_p99_ns(t),
         .scheduled = t->scheduled,
         .sent = t->sent,
+        .not_paced = t->not_paced,
         .window_ns = t->window_ns,
         .share = out->share,
         .backlog = &out->backlog,

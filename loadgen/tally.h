@@ -46,7 +46,8 @@
     X(handshakes_with_last_resort) /* of both: no one-time KEM prekey was left */                  \
     X(busy_ns)                     /* CPU time */                                                  \
     X(backlog_full)                /* open loop: not sent, 64 wait on its connection already */    \
-    X(stalls) /* loop turns of more than 100 ms without a look at the sockets */                   \
+    X(not_paced) /* of these, while the connection was free: the loop did not keep up */           \
+    X(stalls)    /* loop turns of more than 100 ms without a look at the sockets */                \
     X(stalled_ns)                                                                                  \
     /* In the whole run: */                                                                        \
     X(handshakes_started)                                                                          \

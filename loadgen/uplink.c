@@ -98,8 +98,10 @@ void uplink_mark_ready(struct shard *s, struct client *c)
 
 bool uplink_push_due(struct shard *s, struct client *c, uint64_t intended_ns, uint64_t noticed_ns)
 {
-    if (c->due_count > c->due_mask)
+    if (c->due_count > c->due_mask) {
+        c->is_held = c->is_held || c->is_sending || s->uplink.is_blocked;
         return false;
+    }
     c->due[(c->due_head + c->due_count++) & c->due_mask] =
         (struct client_due){intended_ns, noticed_ns};
     s->due_pending += c->dialog_count;
@@ -429,6 +431,7 @@ static bool build_piece(struct shard *s, struct client *c)
     for (uint32_t i = 0; i < frames; i++)
         at = build_frame(s, c, at, is_fixed(s) ? s->options->payload_bytes : u->payloads[i]);
     s->due_pending -= frames;
+    c->is_held = c->is_held && c->due_count > 0;
     u->pieces[u->piece_count++] = piece;
     return true;
 }
@@ -525,6 +528,7 @@ void uplink_flush(struct shard *s)
     struct uplink *u = &s->uplink;
     uint32_t at = 0;
 
+    u->is_blocked = false;
     for (; at < u->ready_count; at++) {
         struct client *c = u->ready[at];
 
@@ -534,8 +538,10 @@ void uplink_flush(struct shard *s)
         }
         if (batch_is_full(s))
             finish_batch(s);
-        if (!build_piece(s, c))
-            break; // the arena is full: go on when sends have completed
+        if (!build_piece(s, c)) {
+            u->is_blocked = true; // the arena is full: go on when sends have completed
+            break;
+        }
         c->is_ready = false;
     }
     finish_batch(s);
@@ -546,6 +552,7 @@ void uplink_flush(struct shard *s)
 void uplink_on_sent(struct shard *s, struct client *c, int result)
 {
     c->is_sending = false;
+    c->is_held = c->is_held || c->due_count > c->due_mask;
     budget_complete_send(&c->trail, s->now_ns);
     arena_put(&s->arena, c->send_segment);
     if (client_is_gone(c))

@@ -36,6 +36,7 @@ struct uplink_piece {
 struct uplink {
     struct client **ready; // clients with something to send
     uint32_t ready_count;
+    bool is_blocked; // the arena was full: those that are ready wait for others' sends
     struct sp_session_job jobs[UPLINK_JOBS_MAX];
     uint8_t *envelopes[UPLINK_JOBS_MAX]; // what is masked when sealed
     uint32_t mask_keys[UPLINK_JOBS_MAX];
@@ -60,7 +61,8 @@ struct uplink {
 NODISCARD int uplink_init(struct shard *s);
 void uplink_free(struct shard *s);
 
-// One more envelope on each of c's dialogs. False, and nothing done, when its ring is full.
+// One more envelope on each of c's dialogs. False, and nothing done, when its ring is full; c's
+// is_held tells why.
 NODISCARD bool uplink_push_due(struct shard *s, struct client *c, uint64_t intended_ns,
                                uint64_t noticed_ns);
 // Closed loop: an envelope of c's with this sequence has arrived or was refused. When it was the

@@ -70,20 +70,31 @@ void verdict_add_agent(struct verdict *v, uint32_t own_count, const struct verdi
     }
 }
 
+bool verdict_is_noticeable(uint64_t not_sent, uint64_t scheduled)
+{
+    return scheduled > 0 && (double)not_sent >= NOT_SENT_SHARE * (double)scheduled;
+}
+
 static void judge_schedule(struct verdict *v, const struct verdict_input *in)
 {
+    uint64_t not_taken = in->scheduled - in->sent - in->not_paced;
+
     if (in->schedule_lag_p99_ns > NS_PER_MS &&
         (double)in->schedule_lag_p99_ns > LAG_SHARE * (double)in->response_p99_ns)
         add(v, VERDICT_LIMITED, VERDICT_LATENESS,
             "the schedule was noticed late: p99 %.1f ms of a response of %.1f ms; give the "
             "generator processors of its own (--pin), more --threads, or a lower --rate",
             (double)in->schedule_lag_p99_ns / 1e6, (double)in->response_p99_ns / 1e6);
-    if (in->scheduled > 0 &&
-        (double)(in->scheduled - in->sent) >= NOT_SENT_SHARE * (double)in->scheduled)
+    if (verdict_is_noticeable(in->not_paced, in->scheduled))
+        add(v, VERDICT_LIMITED, VERDICT_NOT_PACED,
+            "%llu of %llu scheduled envelopes were not sent: more than 64 were due at once on a "
+            "connection that was free; use more --connections or --threads, or a lower --rate",
+            (unsigned long long)in->not_paced, (unsigned long long)in->scheduled);
+    if (verdict_is_noticeable(not_taken, in->scheduled))
         add(v, VERDICT_SUSPECT, VERDICT_NOT_SENT,
             "%llu of %llu scheduled envelopes were not sent: the relay did not take them; lower "
             "--rate, or use more --connections",
-            (unsigned long long)(in->scheduled - in->sent), (unsigned long long)in->scheduled);
+            (unsigned long long)not_taken, (unsigned long long)in->scheduled);
     if (in->backlog && backlog_is_growing(in->backlog, in->scheduled))
         add(v, VERDICT_SUSPECT, VERDICT_BACKLOG,
             "the envelopes that wait grew from %llu to %llu through the window: the relay takes "

@@ -5,6 +5,8 @@
 //   - open loop: 1 % of the envelopes or more were noticed late, by over 1 ms and over a tenth of
 //   the
 //     response's 99th percentile (the generator's own lateness; waiting for the relay is not in it)
+//   - open loop: 1 % or more of what was scheduled was not sent though its connection was free: 64
+//     envelopes waited on it for the loop
 //   - 90 % or more of the generator's ceiling was reached, and it was busy (80 %) at the ceiling
 //   - loop turns of over 100 ms added up to 5 % of the window or more
 //   - a control group's quota stopped this process for 5 % of the window or more
@@ -36,6 +38,7 @@
 enum verdict_cause {
     VERDICT_SOCKETS,
     VERDICT_LATENESS,
+    VERDICT_NOT_PACED,
     VERDICT_NOT_SENT,
     VERDICT_BACKLOG,
     VERDICT_BUSY,
@@ -62,6 +65,7 @@ struct verdict_input {
     double busiest_pct;
     uint64_t schedule_lag_p99_ns, response_p99_ns;
     uint64_t scheduled, sent;
+    uint64_t not_paced; // of those not sent: the relay had taken all of that connection before
     uint64_t stalls, stalled_ns, window_ns;
     double steal_pct;
     double achieved_per_s, ceiling_per_s; // envelopes; ceiling 0: not measured
@@ -72,6 +76,8 @@ struct verdict_input {
     const struct backlog *backlog;   // NULL: not known
 };
 
+// Are so many of those scheduled a share that matters?
+bool verdict_is_noticeable(uint64_t not_sent, uint64_t scheduled);
 void verdict_judge(struct verdict *v, const struct verdict_input *in);
 // One more reason from elsewhere; the level is this one's at least. Full: the reason is left out.
 PRINTF_LIKE(4, 5)

@@ -53,11 +53,14 @@ static enum search_verdict judge(const struct search *s, const struct search_out
 {
     enum search_verdict verdict = o->is_faulty                 ? SEARCH_FAULTY
                                   : !o->is_met                 ? SEARCH_MISSED_OBJECTIVE
+                                  : o->is_not_taken            ? SEARCH_NOT_TAKEN
                                   : share_of(o) < TARGET_SHARE ? SEARCH_SHORT_OF_TARGET
                                   : share_of(o) * s->next_per_s < BEST_SHARE * best_per_s(s)
                                       ? SEARCH_SHORT_OF_BEST
                                       : SEARCH_PASS;
 
+    if (o->is_not_offered)
+        return SEARCH_LIMITED;
     return verdict != SEARCH_PASS && o->is_limited ? SEARCH_LIMITED : verdict;
 }
 
@@ -305,6 +308,7 @@ const char *search_verdict_text(enum search_verdict verdict)
     static const char *const texts[] = {
         "pass",
         "the objective was missed",
+        "1 % or more of what was due was not taken",
         "under 80 % of the target came through",
         "under 90 % of the best came through",
         "envelopes were lost, wrong or refused",

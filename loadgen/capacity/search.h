@@ -11,8 +11,10 @@
 //
 // A trial passes when
 //   1. the objective was met,
-//   2. at least 80 % of the target came through, and
-//   3. at least 90 % of the best that came through in a trial that stands (the rate times the share
+//   2. the relay took what was due to be sent, all but 1 % (what is never sent has no latency: a
+//      percentile without it would be too good),
+//   3. at least 80 % of the target came through, and
+//   4. at least 90 % of the best that came through in a trial that stands (the rate times the share
 //      of what arrived: a few arrivals less by chance are not the relay's doing),
 // and nothing was lost, wrong or refused. While growing and narrowing one failure may be the
 // machine's: a rate fails when it fails twice.
@@ -20,7 +22,9 @@
 // A trial that fails while the generator was the limit tells nothing about the relay. The rate is
 // tried twice more; after that the search stays below it, and when nothing above was the relay's
 // own failure the answer is "at least". One that passes stands: what the generator was late by is
-// in the response's latency, so the relay did better than what was measured.
+// in the response's latency, so the relay did better than what was measured. Only when the
+// generator left 1 % or more unsent it was not the rate that was tried: that is its limit whatever
+// came of it.
 #ifndef SEALPOST_SEARCH_H
 #define SEALPOST_SEARCH_H
 
@@ -47,10 +51,11 @@ enum search_phase {
 enum search_verdict {
     SEARCH_PASS,
     SEARCH_MISSED_OBJECTIVE,
+    SEARCH_NOT_TAKEN,       // 1 % or more was not sent, because the relay did not take it
     SEARCH_SHORT_OF_TARGET, // under 80 % of it
     SEARCH_SHORT_OF_BEST,   // under 90 % of it
     SEARCH_FAULTY,          // lost, wrong or refused
-    SEARCH_LIMITED,         // one of these, but the generator was the limit
+    SEARCH_LIMITED,         // one of these, but the generator was the limit, or it sent too little
 };
 
 struct search_config {
@@ -66,9 +71,11 @@ struct search_config {
 struct search_outcome {
     double offered_per_s; // as the arrivals fell: random ones are more or fewer than the rate says
     double achieved_per_s;
-    bool is_met;     // the objective
-    bool is_faulty;  // something was lost, wrong or refused
-    bool is_limited; // the generator was the limit
+    bool is_met;         // the objective
+    bool is_faulty;      // something was lost, wrong or refused
+    bool is_limited;     // the generator was the limit
+    bool is_not_offered; // the generator itself did not send 1 % or more
+    bool is_not_taken;   // the same, because the relay did not take it
 };
 
 struct search_trial {

@@ -41,6 +41,10 @@ static void explain(const struct outcome *out, struct trial *t)
                  (unsigned long long)l->reordered, (unsigned long long)l->refused,
                  (unsigned long long)out->tally.disconnected);
     }
+    if (t->reason[0] == '\0' && t->is_not_taken)
+        snprintf(t->reason, sizeof t->reason, "%llu of %llu were not sent",
+                 (unsigned long long)(out->tally.scheduled - out->tally.sent),
+                 (unsigned long long)out->tally.scheduled);
     for (uint32_t i = 0; i < out->options->thresholds.count && t->reason[0] == '\0'; i++) {
         if (!out->thresholds[i].ok)
             snprintf(t->reason, sizeof t->reason, "%s", out->thresholds[i].reason);
@@ -81,6 +85,9 @@ static void condense(const struct outcome *out, struct trial *t)
         t->is_met = t->is_met && out->thresholds[i].ok;
     t->is_faulty = ledger_has_faults(&out->tally.ledger) || out->tally.disconnected > 0 ||
                    out->tally.ledger.refused > 0;
+    t->is_not_offered = verdict_is_noticeable(out->tally.not_paced, out->tally.scheduled);
+    t->is_not_taken = verdict_is_noticeable(
+        out->tally.scheduled - out->tally.sent - out->tally.not_paced, out->tally.scheduled);
     t->has_server = out->has_server;
     t->cpu_ns_per_msg =
         out->has_server && count > 0 ? (double)out->server_cpu_ns / (double)count : 0;

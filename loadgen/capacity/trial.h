@@ -35,8 +35,10 @@ struct trial {
     bool has_p50, has_p99;
     double p50_ns, p99_ns; // of the response
     enum verdict_level level;
-    bool is_met;                     // all objectives
-    bool is_faulty;                  // lost, wrong, refused, disconnected
+    bool is_met;         // all objectives
+    bool is_faulty;      // lost, wrong, refused, disconnected
+    bool is_not_offered; // the generator itself did not send a share that matters (verdict.h)
+    bool is_not_taken;   // the same of the relay, which did not take it
     char reason[TRIAL_REASON_BYTES]; // the first thing that was wrong, "" if nothing
     bool has_server;
     double cpu_ns_per_msg;

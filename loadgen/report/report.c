@@ -122,6 +122,7 @@ static void add_offered(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, offered, "sent", out->tally.sent);
     yyjson_mut_obj_add_uint(d, offered, "not_sent", out->tally.scheduled - out->tally.sent);
     yyjson_mut_obj_add_uint(d, offered, "backlog_full", out->tally.backlog_full);
+    yyjson_mut_obj_add_uint(d, offered, "not_paced", out->tally.not_paced);
 }
 
 static void add_delivery(doc_t *d, val_t *root, const struct outcome *out)

@@ -9,9 +9,10 @@ import pytest
 import fault_runs
 import stall_runs
 from fault_proxy import FaultProxy
-from fault_runs import CONNECTIONS, OPEN_LOOP, RATE
+from fault_runs import CONNECTIONS, HANDSHAKES, OPEN_LOOP, RATE
 from relay_process import PATIENCE_S, eventually, is_sanitized
 from stub_relay import StubRelay
+from test_capacity import capacity  # noqa: F401 (a fixture)
 from test_load import FAULTS, INTEGRITY, LIMITED, PASS, check_budget
 from test_load import load  # noqa: F401 (a fixture)
 
@@ -67,16 +68,21 @@ def await_envelopes(proxy, count):
     eventually(lambda: proxy.envelopes > count, what="traffic")
 
 
+def stop_for(run, seconds):
+    """Take the generator's processor away; returns how long it was gone."""
+    run.process.send_signal(signal.SIGSTOP)
+    stopped = time.monotonic()
+    time.sleep(seconds)
+    run.process.send_signal(signal.SIGCONT)
+    return time.monotonic() - stopped
+
+
 def test_generator_stopped_limits_itself(relay, load):
     """Time the generator does not get is schedule lag: in the response, not in what the relay is
     blamed for, and the result is not valid."""
     run = load(relay.url(), "-c", CONNECTIONS, "-r", 600, "-d", 3, "--warmup", 0)
     relay.await_stats(lambda stats: stats["envelopes_forwarded"] > 50)
-    run.process.send_signal(signal.SIGSTOP)
-    stopped = time.monotonic()
-    time.sleep(0.6)
-    run.process.send_signal(signal.SIGCONT)
-    stop_s = time.monotonic() - stopped
+    stop_s = stop_for(run, 0.6)
     document = run.passed()
     latency = document["latency_us"]
     assert run.code == LIMITED
@@ -89,6 +95,51 @@ def test_generator_stopped_limits_itself(relay, load):
         assert latency[name]["max"] >= 1e6 * stop_s * 0.95, name
     assert latency["uncorrected"]["p90"] < latency["response"]["p90"] / 2
     assert latency["server_network"]["p90"] < latency["response"]["p90"] / 2
+
+
+def test_what_the_generator_does_not_send_is_its_own_fault(relay, load):
+    """More is due at once than may wait on a connection, and the relay would have taken it."""
+    run = load(relay.url(), "-c", 2, "-r", 800, "-d", 2, "--warmup", 0)
+    relay.await_stats(lambda stats: stats["envelopes_forwarded"] > 10)
+    stop_for(run, 0.4)
+    document = run.passed()
+    offered = document["offered"]
+    # 320 were due, of which 64 may wait on each connection.
+    assert offered["not_sent"] >= 150
+    assert offered["not_paced"] == offered["backlog_full"] == offered["not_sent"]
+    assert run.code == LIMITED
+    assert any("on a connection that was free" in reason
+               for reason in document["generator"]["reasons"])
+
+
+# What a client's kernel takes, and the 64 that may wait, are less than is due in the stall.
+NOT_TAKEN = ("-c", 4, "-p", 60000, "-d", 2, "--warmup", 0, "--drain", 5)
+
+
+def stalling_proxy(relay):
+    return FaultProxy(relay.address(), [("stall", 1.2)], every=1, skip=HANDSHAKES + 40, is_up=True,
+                      receive_buffer=16384, segment=1400)
+
+
+def test_what_the_relay_does_not_take_is_not_the_generators_fault(start_relay, load):
+    with stalling_proxy(start_relay("--workers", 1, "--outbox-bytes", 2 ** 26)) as proxy:
+        run = load(proxy.url, *NOT_TAKEN, "-r", 400)
+        document = run.passed()
+    offered = document["offered"]
+    assert offered["not_sent"] == offered["backlog_full"] >= 8
+    assert offered["not_paced"] == 0
+    assert any("the relay did not take them" in reason
+               for reason in document["generator"]["reasons"])
+
+
+def test_capacity_does_not_pass_a_rate_that_was_not_taken(start_relay, capacity):
+    """However good the latency of those that were sent is."""
+    with stalling_proxy(start_relay("--workers", 1, "--outbox-bytes", 2 ** 26)) as proxy:
+        run = capacity(proxy.url, *NOT_TAKEN, "--slo", "p50<10s", "--start-rate", 400,
+                       "--trials", 1)
+        trial, = run.result()["trials"]
+    assert not trial["ok"]
+    assert trial["result"] == "1 % or more of what was due was not taken", run.log()
 
 
 def test_resets_in_the_middle(relay, load):

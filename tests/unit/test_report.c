@@ -92,6 +92,7 @@ Test(report, format_json_has_every_member)
         "/offered/scheduled",
         "/offered/sent",
         "/offered/not_sent",
+        "/offered/not_paced",
         "/messages/count",
         "/messages/per_s",
         "/handshakes/count",

@@ -231,6 +231,46 @@ Test(search, tell_the_three_rules)
                  "late, and yet in time");
 }
 
+Test(search, tell_what_was_not_sent)
+{
+    struct search_config c = config(1000);
+    double rate;
+
+    search_init(&s, &c);
+    cr_assert_eq(TELL(.achieved_per_s = 1000, .is_met = true), SEARCH_PASS);
+    // 85 % came through of a rate that was never offered: it is not the relay's answer to it.
+    cr_assert_eq(TELL(.achieved_per_s = 1700, .is_met = true, .is_not_offered = true),
+                 SEARCH_LIMITED);
+    cr_assert_eq(rate, 2000);
+    // And of one that was, with the objective met by those that were sent.
+    cr_assert_eq(TELL(.achieved_per_s = 1900, .is_met = true, .is_not_taken = true),
+                 SEARCH_NOT_TAKEN);
+    cr_assert_eq(
+        TELL(.achieved_per_s = 1900, .is_met = true, .is_not_taken = true, .is_limited = true),
+        SEARCH_LIMITED);
+    cr_assert_eq(TELL(.achieved_per_s = 1990, .is_met = true), SEARCH_PASS);
+}
+
+Test(search, next_generator_that_leaves_envelopes_unsent_is_at_least)
+{
+    struct search_config c = config(1000);
+    double rate, scale;
+
+    search_init(&s, &c);
+    while (search_next(&s, &rate, &scale)) {
+        bool is_too_fast = rate > 3000; // for the generator; the objective is met by what it sends
+        struct search_outcome o = {.offered_per_s = rate,
+                                   .achieved_per_s = is_too_fast ? 0.9 * rate : rate,
+                                   .is_met = true,
+                                   .is_not_offered = is_too_fast};
+
+        search_tell(&s, &o);
+    }
+    search_answer(&s, &a);
+    cr_assert_eq(a.bound, SEARCH_BY_GENERATOR);
+    cr_assert(a.rate_per_s <= 3000 && a.rate_per_s > 2500);
+}
+
 Test(search, tell_short_of_best)
 {
     struct search_config c = config(1000);

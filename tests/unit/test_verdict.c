@@ -66,6 +66,24 @@ Test(verdict, judge_not_sent)
     cr_assert_eq(judge(in, ""), VERDICT_OK);
     in.sent = 9900;
     cr_assert_eq(judge(in, "100 of 10000"), VERDICT_SUSPECT);
+    in.not_paced = 1;
+    cr_assert_eq(judge(in, ""), VERDICT_OK, "neither is a share that matters");
+}
+
+Test(verdict, judge_not_paced)
+{
+    struct verdict_input in = good(true);
+
+    in.sent = 9000;
+    in.not_paced = 99;
+    cr_assert_eq(judge(in, "901 of 10000 scheduled envelopes were not sent: the relay did not"),
+                 VERDICT_SUSPECT);
+    in.not_paced = 1000;
+    cr_assert_eq(
+        judge(in, "1000 of 10000 scheduled envelopes were not sent: more than 64 were due"),
+        VERDICT_LIMITED);
+    in.open_loop = false;
+    cr_assert_eq(judge(in, ""), VERDICT_OK);
 }
 
 Test(verdict, judge_busy)
@@ -180,6 +198,7 @@ Test(verdict, judge_everything_at_once)
                                .schedule_lag_p99_ns = NS_PER_S,
                                .response_p99_ns = NS_PER_S,
                                .scheduled = 100,
+                               .not_paced = 10,
                                .stalls = 9,
                                .stalled_ns = 5 * NS_PER_S,
                                .window_ns = 10 * NS_PER_S,
@@ -194,7 +213,7 @@ Test(verdict, judge_everything_at_once)
 
     verdict_judge(&v, &in);
     cr_assert_eq(v.level, VERDICT_LIMITED);
-    cr_assert_eq(v.reason_count, 10);
+    cr_assert_eq(v.reason_count, 11);
     for (uint32_t i = 0; i < v.reason_count; i++)
         cr_assert_lt(strlen(v.reasons[i]), VERDICT_REASON_BYTES - 1, "cut off: %s", v.reasons[i]);
 }
