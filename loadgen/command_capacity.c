@@ -9,8 +9,8 @@
 #include "capacity_options.h"
 #include "capacity_report.h"
 #include "command.h"
+#include "output_file.h"
 #include "page.h"
-#include "result_json.h"
 #include "server_process.h"
 #include "slo.h"
 
@@ -229,13 +229,6 @@ static enum exit_code measure(struct capacity *c)
     return code;
 }
 
-static bool write_file(const char *file, int err)
-{
-    if (err < 0)
-        fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
-    return err == 0;
-}
-
 static enum exit_code report(const struct capacity *c, int argc, char **argv)
 {
     const char *file = c->options->run.json_file, *html = c->options->run.report.html_file;
@@ -246,11 +239,11 @@ static enum exit_code report(const struct capacity *c, int argc, char **argv)
         capacity_report_print(c->live, c->findings);
     if (file) {
         text = capacity_report_format_json(c->findings, true, argc, argv);
-        ok = write_file(file, text ? result_json_write_file(text, file) : -ENOMEM);
+        ok = output_file_complain(file, output_file_write_text(file, text));
     }
     if (html) {
         line = capacity_report_format_json(c->findings, false, argc, argv);
-        ok = write_file(html, line ? page_write(html, NULL, line) : -ENOMEM) && ok;
+        ok = output_file_complain(html, line ? page_write(html, NULL, line) : -ENOMEM) && ok;
     }
     free(text);
     free(line);
@@ -273,6 +266,12 @@ int command_capacity(int argc, char **argv)
     if (capacity_options_parse(&options, argc, argv, reason) < 0) {
         fprintf(stderr, "sealpost-load: %s\n", reason);
         return EXIT_CODE_BAD_OPTIONS;
+    }
+    if (is_standard_output(options.run.json_file) &&
+        is_standard_output(options.run.report.html_file)) {
+        fputs("sealpost-load: only one of the files can be standard output (-)\n", stderr);
+        code = EXIT_CODE_BAD_OPTIONS;
+        goto cleanup;
     }
     code = command_open_target(&options.run, &target, &c.setting.tls);
     if (code != EXIT_CODE_PASS)

@@ -8,6 +8,7 @@
 
 #include "command.h"
 #include "exit_code.h"
+#include "output_file.h"
 #include "page.h"
 #include "report.h"
 
@@ -132,9 +133,7 @@ int command_report(int argc, char **argv)
             goto cleanup;
     }
     err = page_write(p.out, p.result, p.capacity);
-    code = err < 0 ? EXIT_CODE_INTERNAL : EXIT_CODE_PASS;
-    if (err < 0)
-        complain(p.out, strerror(-err));
+    code = output_file_complain(p.out, err) ? EXIT_CODE_PASS : EXIT_CODE_INTERNAL;
 
 cleanup:
     free(p.result);

@@ -9,6 +9,7 @@
 #include "coordinator.h"
 #include "hold.h"
 #include "options.h"
+#include "output_file.h"
 #include "outputs.h"
 #include "page.h"
 #include "preview.h"
@@ -44,13 +45,6 @@ static bool start_web(struct web **web, const struct options *o, int argc, char 
     return true;
 }
 
-static bool complain_of(const char *file, int err)
-{
-    if (err < 0)
-        fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
-    return err == 0;
-}
-
 // Files that the options ask for. `line` is the result as JSON, or NULL for want of memory.
 static bool write_files(const struct outcome *out, const char *line, int argc, char **argv)
 {
@@ -59,10 +53,10 @@ static bool write_files(const struct outcome *out, const char *line, int argc, c
     bool ok = true;
 
     if (o->json_file)
-        ok = complain_of(o->json_file, report_write_json(out, argc, argv, o->json_file));
+        ok = output_file_complain(o->json_file, report_write_json(out, argc, argv, o->json_file));
     if (html)
-        ok = complain_of(html, line ? page_write(html, line, NULL) : -ENOMEM) && ok;
-    ok = complain_of(o->record_file, out->record_error) && ok;
+        ok = output_file_complain(html, line ? page_write(html, line, NULL) : -ENOMEM) && ok;
+    ok = output_file_complain(o->record_file, out->record_error) && ok;
     return outputs_write(out) && ok;
 }
 

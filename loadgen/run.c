@@ -14,6 +14,7 @@
 #include "display.h"
 #include "engine.h"
 #include "judgement.h"
+#include "output_file.h"
 #include "procstat.h"
 #include "sealcrypto.h"
 
@@ -453,26 +454,28 @@ static void watch(struct run *r)
         end_window(r, atomic_load(&r->clock.measure_ns));
 }
 
+static int fill_record(const void *run, FILE *to)
+{
+    const struct recorder *recorders[OPTIONS_THREADS_MAX];
+    const struct run *r = run;
+
+    for (uint32_t i = 0; i < r->shard_count; i++)
+        recorders[i] = &r->shards[i].recorder;
+    return recorder_write(to, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
+}
+
 // What the threads recorded, when they have ended.
 static void write_record(struct run *r)
 {
-    const struct recorder *recorders[OPTIONS_THREADS_MAX];
     struct outcome *out = r->out;
-    FILE *f;
 
     if (!r->options->record_file)
         return;
     for (uint32_t i = 0; i < r->shard_count; i++) {
-        recorders[i] = &r->shards[i].recorder;
-        out->recorded += recorders[i]->count;
-        out->not_recorded += recorders[i]->dropped;
+        out->recorded += r->shards[i].recorder.count;
+        out->not_recorded += r->shards[i].recorder.dropped;
     }
-    f = strcmp(r->options->record_file, "-") == 0 ? stdout : fopen(r->options->record_file, "we");
-    if (f)
-        out->record_error =
-            recorder_write(f, recorders, r->shard_count, atomic_load(&r->clock.start_ns));
-    if (!f || (f != stdout && fclose(f) != 0 && out->record_error == 0))
-        out->record_error = -errno;
+    out->record_error = output_file_write(r->options->record_file, fill_record, r);
     for (uint32_t i = 0; i < r->shard_count; i++)
         recorder_free(&r->shards[i].recorder);
 }

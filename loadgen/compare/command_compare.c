@@ -123,21 +123,24 @@ static bool is_stdout(const char *file)
     return file && strcmp(file, "-") == 0;
 }
 
+static bool write_one(const char *file, output_file_fill *fill, const void *what)
+{
+    return output_file_complain(file, output_file_write(file, fill, what));
+}
+
 static enum comparison_exit report(const struct compare *c, int argc, char **argv)
 {
     const char *markdown = c->options.markdown_file, *junit = c->options.junit_file;
     const struct json json = {.comparison = &c->comparison, .argc = argc, .argv = argv};
     bool is_taken = is_stdout(c->options.json_file) || is_stdout(markdown) || is_stdout(junit);
-    int err;
+    bool ok;
 
     if (!c->options.quiet)
         comparison_print_table(&c->comparison, is_taken ? stderr : stdout);
-    err = output_file_write(c->options.json_file, write_json, &json);
-    if (err == 0)
-        err = output_file_write(markdown, write_markdown, &c->comparison);
-    if (err == 0)
-        err = output_file_write(junit, write_junit, &c->comparison);
-    return err < 0 ? COMPARISON_EXIT_ERROR : comparison_exit_code(&c->comparison);
+    ok = write_one(c->options.json_file, write_json, &json);
+    ok = write_one(markdown, write_markdown, &c->comparison) && ok;
+    ok = write_one(junit, write_junit, &c->comparison) && ok;
+    return ok ? comparison_exit_code(&c->comparison) : COMPARISON_EXIT_ERROR;
 }
 
 int command_compare(int argc, char **argv)

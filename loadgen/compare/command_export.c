@@ -36,19 +36,24 @@ static int write_baseline(const void *list, FILE *out)
     return export_write_baseline(list, out);
 }
 
-static int write_all(const struct export_options *o, const struct measurement_list *list)
+static bool write_all(const struct export_options *o, const struct measurement_list *list)
 {
-    int err = output_file_write(o->bencher_file, write_bencher, list);
+    const struct {
+        const char *file;
+        output_file_fill *fill;
+    } files[] = {{o->bencher_file, write_bencher},
+                 {o->go_file, write_go},
+                 {o->junit_file, write_junit},
+                 {o->csv_file, write_csv},
+                 {o->baseline_file, write_baseline}};
+    bool ok = true;
 
-    if (err == 0)
-        err = output_file_write(o->go_file, write_go, list);
-    if (err == 0)
-        err = output_file_write(o->junit_file, write_junit, list);
-    if (err == 0)
-        err = output_file_write(o->csv_file, write_csv, list);
-    if (err == 0)
-        err = output_file_write(o->baseline_file, write_baseline, list);
-    return err;
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        int err = output_file_write(files[i].file, files[i].fill, list);
+
+        ok = output_file_complain(files[i].file, err) && ok;
+    }
+    return ok;
 }
 
 int command_export(int argc, char **argv)
@@ -56,6 +61,7 @@ int command_export(int argc, char **argv)
     char reason[MEASUREMENT_PARSE_REASON_BYTES];
     struct measurement_list list = {0};
     struct export_options o;
+    bool ok = false;
     int err = 0;
 
     export_options_parse(&o, argc, argv);
@@ -68,7 +74,7 @@ int command_export(int argc, char **argv)
     if (err < 0)
         fprintf(stderr, "sealpost-load: %s\n", reason);
     else
-        err = write_all(&o, &list);
+        ok = write_all(&o, &list);
     measurement_list_free(&list);
-    return err < 0 ? EXIT_CODE_INTERNAL : EXIT_CODE_PASS;
+    return ok ? EXIT_CODE_PASS : EXIT_CODE_INTERNAL;
 }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "option_value.h"
+#include "output_file.h"
 #include "output_format.h"
 #include "output_otlp.h"
 
@@ -64,112 +65,69 @@ static error_t parse_one(int key, char *arg, struct argp_state *state)
 
 const struct argp outputs_argp = {option_table, parse_one, 0, 0, 0, 0, 0};
 
-static bool complain(const char *file, int err)
+static int fill_csv(const void *out, FILE *to)
 {
-    fprintf(stderr, "sealpost-load: %s: %s\n", file, strerror(-err));
-    return false;
+    output_format_csv(to, out);
+    return 0;
 }
 
-// Close what was written; the first thing that went wrong, or 0.
-static int close_file(FILE *f, int err)
+static int fill_hlog(const void *out, FILE *to)
 {
-    if (err == 0 && ferror(f))
-        err = -EIO;
-    if (f == stdout) {
-        if (fflush(f) != 0 && err == 0)
-            err = -errno;
-        return err;
-    }
-    if (fclose(f) != 0 && err == 0)
-        err = -errno;
-    return err;
+    return output_format_hlog(to, out);
 }
 
-static FILE *open_file(const char *file)
+static int fill_hgrm(const void *hist, FILE *to)
 {
-    return strcmp(file, "-") == 0 ? stdout : fopen(file, "we");
+    output_format_hgrm(to, hist);
+    return 0;
 }
 
-static int write_csv(const struct outcome *out, const char *file)
+static int fill_prometheus(const void *out, FILE *to)
 {
-    FILE *f = open_file(file);
-
-    if (!f)
-        return -errno;
-    output_format_csv(f, out);
-    return close_file(f, 0);
+    output_format_prometheus(to, out);
+    return 0;
 }
 
-static int write_hlog(const struct outcome *out, const char *file)
-{
-    FILE *f = open_file(file);
-
-    if (!f)
-        return -errno;
-    return close_file(f, output_format_hlog(f, out));
-}
-
-static int write_one_hgrm(const char *dir, const char *name, const struct hist *h)
+static bool write_one_hgrm(const char *dir, const char *name, const struct hist *h)
 {
     char path[PATH_MAX];
-    FILE *f;
+    int err = -ENAMETOOLONG;
 
     if (h->total == 0)
-        return 0;
-    if ((size_t)snprintf(path, sizeof path, "%s/%s.hgrm", dir, name) >= sizeof path)
-        return -ENAMETOOLONG;
-    f = fopen(path, "we");
-    if (!f)
-        return -errno;
-    output_format_hgrm(f, h);
-    return close_file(f, 0);
+        return true;
+    if ((size_t)snprintf(path, sizeof path, "%s/%s.hgrm", dir, name) < sizeof path)
+        err = output_file_write(path, fill_hgrm, h);
+    return output_file_complain(path, err);
 }
 
-static int write_hgrm(const struct outcome *out, const char *dir)
+static bool write_hgrm(const struct outcome *out, const char *dir)
 {
-    int err = mkdir(dir, 0777) < 0 && errno != EEXIST ? -errno : 0;
+    bool ok = output_file_complain(dir, mkdir(dir, 0777) < 0 && errno != EEXIST ? -errno : 0);
 
-#define X(name) err = err ? err : write_one_hgrm(dir, #name, &out->tally.name);
+#define X(name) ok = ok && write_one_hgrm(dir, #name, &out->tally.name);
     TALLY_HISTOGRAMS(X)
 #undef X
-    return err;
-}
-
-// A scraper never sees half a file.
-static int write_prometheus(const struct outcome *out, const char *file)
-{
-    char path[PATH_MAX];
-    FILE *f;
-    int err;
-
-    if ((size_t)snprintf(path, sizeof path, "%s.part", file) >= sizeof path)
-        return -ENAMETOOLONG;
-    f = fopen(path, "we");
-    if (!f)
-        return -errno;
-    output_format_prometheus(f, out);
-    err = close_file(f, 0);
-    if (err == 0 && rename(path, file) < 0)
-        err = -errno;
-    if (err < 0)
-        remove(path);
-    return err;
+    return ok;
 }
 
 bool outputs_write(const struct outcome *out)
 {
-    static int (*const writers[])(const struct outcome *, const char *) = {
-        write_csv, write_hgrm, write_hlog, write_prometheus};
     const struct options_outputs *o = &out->options->outputs;
-    const char *const places[] = {o->csv_file, o->hgrm_dir, o->hlog_file, o->prometheus_file};
+    const struct {
+        const char *file;
+        output_file_fill *fill;
+    } files[] = {
+        {o->csv_file, fill_csv}, {o->hlog_file, fill_hlog}, {o->prometheus_file, fill_prometheus}};
     char reason[OUTPUT_OTLP_REASON_BYTES];
     bool ok = true;
 
-    for (unsigned i = 0; i < COUNT_OF(places); i++) {
-        int err = places[i] ? writers[i](out, places[i]) : 0;
+    for (unsigned i = 0; i < COUNT_OF(files); i++) {
+        int err = output_file_write(files[i].file, files[i].fill, out);
 
-        ok = (err == 0 || complain(places[i], err)) && ok;
+        ok = output_file_complain(files[i].file, err) && ok;
     }
+    if (o->hgrm_dir)
+        ok = write_hgrm(out, o->hgrm_dir) && ok;
     if (o->otlp_url && !output_otlp_send(out, o->otlp_url, reason))
         fprintf(stderr, "sealpost-load: --otlp: %s\n", reason);
     return ok;

@@ -1,11 +1,11 @@
 // Puts the page together from its files and the documents. No state.
 #include "page.h"
 
-#include <errno.h>
 #include <sodium.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "output_file.h"
 #include "page_text.h"
 
 #define HASH_BASE64_BYTES 48u
@@ -85,18 +85,17 @@ char *page_format(enum page_kind kind, const char *result, const char *capacity,
     return NULL;
 }
 
+static int put_saved(const void *documents, FILE *to)
+{
+    const char *const *d = documents;
+
+    put_page(to, PAGE_SAVED, d[0], d[1]);
+    return 0;
+}
+
 int page_write(const char *file, const char *result, const char *capacity)
 {
-    bool to_stdout = strcmp(file, "-") == 0;
-    FILE *to = to_stdout ? stdout : fopen(file, "we");
-    int err = 0;
+    const char *const documents[] = {result, capacity};
 
-    if (!to)
-        return -errno;
-    put_page(to, PAGE_SAVED, result, capacity);
-    if (fflush(to) != 0 || ferror(to))
-        err = errno > 0 ? -errno : -EIO;
-    if (!to_stdout && fclose(to) != 0 && err == 0)
-        err = -errno;
-    return err;
+    return output_file_write(file, put_saved, documents);
 }

@@ -24,7 +24,7 @@ void page_put_json(FILE *to, const char *json);
 // The page with these documents, either NULL: not there. For free(), zero-terminated, `*len`
 // without the zero. NULL when memory is short.
 char *page_format(enum page_kind kind, const char *result, const char *capacity, size_t *len);
-// Write it to a file, "-" is standard output. Errors: -ENOMEM, -errno.
+// Write it to a file, "-" is standard output. Errors: those of output_file_write.
 NODISCARD int page_write(const char *file, const char *result, const char *capacity);
 
 #endif

@@ -10,6 +10,7 @@
 #include "group_result.h"
 #include "live_report.h"
 #include "outcome_metrics.h"
+#include "output_file.h"
 #include "result_json.h"
 #include "sealcrypto.h"
 #include "stage_result.h"
@@ -371,7 +372,7 @@ char *report_format_live(const struct live *live, int argc, char **argv)
 int report_write_json(const struct outcome *out, int argc, char **argv, const char *file)
 {
     char *text = report_format_json(out, argc, argv);
-    int err = text ? result_json_write_file(text, file) : -ENOMEM;
+    int err = output_file_write_text(file, text);
 
     free(text);
     return err;

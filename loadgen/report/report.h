@@ -16,7 +16,7 @@ char *report_format_line(const struct outcome *out, int argc, char **argv);
 // A run that goes on, in one line: the same schema with what is known yet, `live` in the place of
 // `exit_code`. Thread: any, `live` is only read.
 char *report_format_live(const struct live *live, int argc, char **argv);
-// Write it to a file, "-" is standard output. Errors: -ENOMEM, -errno.
+// Write it to a file, "-" is standard output. Errors: -ENOMEM, those of output_file_write.
 NODISCARD int report_write_json(const struct outcome *out, int argc, char **argv, const char *file);
 
 #endif

@@ -1,9 +1,7 @@
 // The shared parts of JSON results. Run once, after the measurement.
 #include "result_json.h"
 
-#include <errno.h>
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
@@ -120,19 +118,4 @@ void result_json_add_curve(yyjson_mut_doc *d, yyjson_mut_val *hist_obj, const st
         yyjson_mut_arr_add_real(d, point, round(points[i].percentile * 1e6) / 1e6);
         yyjson_mut_arr_add_real(d, point, (double)points[i].value / 1e3);
     }
-}
-
-int result_json_write_file(const char *text, const char *file)
-{
-    bool to_stdout = strcmp(file, "-") == 0;
-    FILE *f = to_stdout ? stdout : fopen(file, "we");
-    int err = 0;
-
-    if (!f)
-        return -errno;
-    if (fprintf(f, "%s\n", text) < 0 || fflush(f) != 0)
-        err = -errno;
-    if (!to_stdout && fclose(f) != 0 && err == 0)
-        err = -errno;
-    return err;
 }

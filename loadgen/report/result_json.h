@@ -39,7 +39,5 @@ void result_json_add_hist(yyjson_mut_doc *d, yyjson_mut_val *to, const char *key
 // The percentile curve beside them: `curve`, pairs of percentile and value in us, only percentiles
 // with ten samples beyond them. `hist_obj` is what result_json_add_hist added.
 void result_json_add_curve(yyjson_mut_doc *d, yyjson_mut_val *hist_obj, const struct hist *h);
-// Write text and a newline to a file, "-" is standard output. Errors: -errno.
-NODISCARD int result_json_write_file(const char *text, const char *file);
 
 #endif

@@ -218,6 +218,7 @@ def test_nobody_there(capacity):
     (("--sweep", "workers=1,2"), "needs --server-command"),
     (("--sweep", "connections=2", "--server-command", "x {}"), "workers of --sweep"),
     (("--plan", "users=1"), "lacks messages="),
+    (("--slo", "p99<20ms", "-o", "-", "--html", "-"), "only one of the files"),
     (("--plan", "users=1,messages=1,peak=1"), "nothing to find"),
 ])
 def test_bad_options(options, says):

@@ -301,7 +301,11 @@ def test_json_of_what_is_not_compared(tmp_path, base):
 
 
 def test_a_full_disk_is_said(base):
-    assert "No space left" in compare(base, base, "--json", "/dev/full", code=ERROR).stderr
+    for option in ("--json", "--markdown"):
+        assert "/dev/full: No space left" in compare(base, base, option, "/dev/full", "-q",
+                                                     code=ERROR).stderr
+    for option in ("--bencher", "--go", "--junit", "--csv"):
+        assert "/dev/full: No space left" in export(base, option, "/dev/full", code=1).stderr
     assert "No space left" in compare(base, base, "--junit", "/dev/full", code=ERROR).stderr
 
 

@@ -4,6 +4,7 @@ import csv
 import http.server
 import json
 import os
+import resource
 import struct
 import subprocess
 import threading
@@ -140,7 +141,7 @@ def test_every_output_tells_the_same(relay, collector, tmp_path):
                 if not line.startswith("#"))
     assert int(prom["sealpost_load_envelopes_delivered_total"]) == delivered
     assert int(prom["sealpost_load_response_seconds_count"]) == response["count"]
-    assert not (tmp_path / "run.prom.part").exists()
+    assert not list(tmp_path.glob(".*")), "what was written aside has got its name"
 
     (path, kind, request), = collector.got
     assert path == "/v1/metrics" and kind == "application/json"
@@ -191,10 +192,53 @@ def test_records_on_standard_output(relay, tmp_path):
     assert not (tmp_path / "-").exists()
 
 
-def test_a_full_disk_is_told(relay, tmp_path):
-    result = run_load(relay, *QUICK, "--csv", "/dev/full", cwd=tmp_path)
+@pytest.mark.parametrize("option", ["--csv", "--html", "--hlog", "--prometheus", "--record"])
+def test_a_full_disk_is_told(relay, tmp_path, option):
+    result = run_load(relay, "-c", 4, "-d", "100ms", "--warmup", 0, "-q", option, "/dev/full",
+                      cwd=tmp_path)
     assert result.code == 1
-    assert "/dev/full" in result.stderr
+    assert result.stderr.splitlines() == ["sealpost-load: /dev/full: No space left on device"]
+
+
+def test_a_full_disk_under_the_result(relay):
+    out = subprocess.run([binary("loadgen/sealpost-load"), relay.url(), "-c", "4", "-d", "100ms",
+                          "--warmup", "0", "-q", "-o", "/dev/full"], capture_output=True,
+                         text=True, timeout=30 + PATIENCE_S)
+    assert out.returncode == 1
+    assert out.stderr.splitlines() == ["sealpost-load: /dev/full: No space left on device"]
+
+
+def without_room(*command, cwd):
+    """Runs it where no file can be larger than 4 KiB: writing fails in the middle."""
+    return subprocess.run(
+        [binary("loadgen/sealpost-load"), *map(str, command)], cwd=cwd, capture_output=True,
+        text=True, timeout=60 + PATIENCE_S, restore_signals=False,  # SIGXFSZ stays ignored
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+
+
+def test_what_was_there_stays_when_there_is_no_room(relay, tmp_path):
+    names = ("run.json", "run.html", "run.hlog", "record.csv")
+    for name in (*names, "other.html", "capacity.html"):
+        (tmp_path / name).write_text("before")
+    done = without_room(relay.url(), "-c", 4, "-d", "1200ms", "--warmup", 0, "-q", "-o",
+                        "run.json", "--html", "run.html", "--hlog", "run.hlog", "--record",
+                        "record.csv", cwd=tmp_path)
+    assert done.returncode == 1, done.stderr
+    for name in names:
+        assert f"sealpost-load: {name}: File too large\n" in done.stderr
+    capacity = tmp_path / "capacity.json"
+    capacity.write_text(json.dumps({"schema": "sealpost.capacity/1", "plan": {"relays": 1}}))
+    done = without_room("report", capacity, "-o", "other.html", cwd=tmp_path)
+    assert done.returncode == 1 and "other.html: File too large" in done.stderr
+    done = without_room("capacity", relay.url(), "-q", "--plan",
+                        "users=1,messages=1,peak=1,cpu_ns=1,rss_bytes=1", "--html",
+                        "capacity.html", "-o", "made.json", cwd=tmp_path)
+    assert done.returncode == 1 and "capacity.html: File too large" in done.stderr
+    # What does fit is there.
+    assert json.loads((tmp_path / "made.json").read_text())["plan"]["relays"] == 1
+    for name in (*names, "other.html", "capacity.html"):
+        assert (tmp_path / name).read_text() == "before"
+    assert not list(tmp_path.glob(".*")), "nothing is left of what was begun"
 
 
 def test_a_collector_that_refuses_is_told_and_fails_nothing(relay, collector, tmp_path):
