@@ -25,7 +25,8 @@ ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)),
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(BAD_OPTIONS, f"bench-generators: {message} (see scripts/bench-generators --help)\n")
+        self.exit(BAD_OPTIONS, f"bench-generators: {message} "
+                               "(see scripts/bench-generators --help)\n")
 
 
 def number(kind, lowest, highest):
@@ -65,14 +66,15 @@ def folder_part(text):
 def options(arguments):
     parser = Parser(
         prog="scripts/bench-generators", formatter_class=argparse.RawDescriptionHelpFormatter,
-        description="sealpost-load beside foreign WebSocket load generators, against the same relay:\n"
-                    "messages for each second of processor time, memory, and what each reports when\n"
-                    "the relay stalls. The table is printed; the figures stand in\n"
-                    "results/latest/generators.json. Nothing else may run on the machine.\n"
-                    "Under five minutes.",
-        epilog="The foreign ones are installed by 'scripts/setup --generators'.\n"
-               "Exit codes: 0 pass; 1 something is missing, did not start or broke; 104 bad command\n"
-               "line; 105 interrupted.")
+        description="sealpost-load beside foreign WebSocket load generators, against one relay:\n"
+                    "messages for each second of processor time, memory, and what each reports\n"
+                    "when the relay stalls. Installs and builds what is missing, but not with --relay\n"
+                    "or --load. The tables are printed; the figures stand in\n"
+                    "results/latest/generators.json. Nothing else may run on the machine. Under\n"
+                    "five minutes without the build.",
+        epilog="The foreign ones alone are installed by 'scripts/setup --generators'.\n"
+               "Exit codes: 0 pass; 1 something is missing, did not start or broke; 104 bad\n"
+               "command line; 105 interrupted.")
     parser.add_argument("--only", metavar="LIST", type=names(NAMES), default=list(NAMES),
                         help="only these generators, of " + ",".join(NAMES))
     parser.add_argument("--parts", metavar="LIST", type=names(PARTS), default=list(PARTS),
@@ -136,7 +138,8 @@ def measure_rates(chosen, tools, place):
     turns = [(tool, connections) for connections in chosen.connections for tool, _ in tools]
     for number_of_round in range(1, chosen.rounds + 1):
         for tool, connections in turns if number_of_round % 2 else reversed(turns):
-            say(f"round {number_of_round} of {chosen.rounds}: {tool.name}, {connections} connections")
+            say(f"round {number_of_round} of {chosen.rounds}: {tool.name}, "
+                f"{connections:,} connections")
             figures = measure.measure_rate(tool, connections, chosen.seconds, place)
             rounds.append({"tool": tool.name, "connections": connections,
                            "round": number_of_round, **figures})
@@ -165,7 +168,8 @@ def run(chosen, arguments):
     tools = choose_tools(chosen)
     about = {"command": shlex.join(["scripts/bench-generators", *arguments]), "commit": commit(),
              "started": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-             "rounds": chosen.rounds, "seconds": chosen.seconds, "payload_bytes": Work.payload_bytes,
+             "rounds": chosen.rounds, "seconds": chosen.seconds,
+             "payload_bytes": Work.payload_bytes,
              "server_cpu": chosen.server_cpu, "client_cpu": chosen.client_cpu,
              "stall_window": chosen.stall_window, "stall_rate": chosen.stall_rate,
              "stall_connections": STALL_CONNECTIONS}

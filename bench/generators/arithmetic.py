@@ -22,7 +22,7 @@ def ratio_of_rounds(ours, theirs):
 
 
 def open_loop_quantile_ms(quantile, stall_s, window_s, service_ms=0.0):
-    """What a quantile of latency must be when a server stalls once in a window of constant arrivals.
+    """A quantile of latency when a server stalls once in a window of constant arrivals.
 
     Arrivals during the stall are a share stall ÷ window of all; they wait for its end, so their
     delays are uniform from 0 to the stall. Others take `service_ms`.
@@ -33,6 +33,13 @@ def open_loop_quantile_ms(quantile, stall_s, window_s, service_ms=0.0):
         raise ValueError(f"{quantile} is no quantile")
     delay_s = stall_s - (1 - quantile) * window_s
     return max(0.0, delay_s) * 1000 + service_ms
+
+
+def open_loop_mean_ms(stall_s, window_s):
+    """The mean of the same: a share stall ÷ window is delayed by half the stall on average."""
+    if not 0 < stall_s <= window_s:
+        raise ValueError(f"a stall of {stall_s} s does not fit into {window_s} s")
+    return stall_s / window_s * stall_s / 2 * 1000
 
 
 def quantile_ms(values_ms, quantile):

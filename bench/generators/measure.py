@@ -14,12 +14,13 @@ from . import arithmetic, tree
 from .relay import Relay
 from .work import Trouble, Work
 
-# Around the window: connecting (users of some tools arrive over a second), the wait for the relay's
-# next count, the warm-up, and what is left when the window ends.
-RAMP_S, COUNT_S, WARMUP_S, REST_S = 1, 1, 1, 1
+# Around the window, besides the tool's own time to connect: the wait for the relay's next count,
+# the warm-up, and what is left when the window ends.
+COUNT_S, WARMUP_S, REST_S = 1, 1, 2
 START_TIMEOUT_S = 30
 END_TIMEOUT_S = 60
 OUTPUT_SHOWN_CHARS = 400
+QUANTILES = {"p50_ms": 0.5, "p90_ms": 0.9, "p99_ms": 0.99, "max_ms": 1.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,8 @@ def _started(tool, work, place):
 def _complain(tool, process, folder, what):
     with open(os.path.join(folder, "output.txt")) as output:
         text = output.read().strip()[-OUTPUT_SHOWN_CHARS:]
-    raise Trouble(f"{tool.name} {what} (exit code {process.poll()}): {text or 'it printed nothing'}")
+    raise Trouble(f"{tool.name} {what} (exit code {process.poll()}): "
+                  f"{text or 'it printed nothing'}")
 
 
 def _is_open(counters, work):
@@ -94,13 +96,13 @@ def _take_window(tool, relay, process, window_s):
 
 def measure_rate(tool, connections, window_s, place):
     """As fast as it can, one message in flight for each connection."""
-    work = Work(connections, RAMP_S + COUNT_S + WARMUP_S + window_s + REST_S)
+    work = Work(connections, tool.ramp_s(connections) + COUNT_S + WARMUP_S + window_s + REST_S)
     with _started(tool, work, place) as (relay, process, folder):
         _await_load(tool, work, relay, process, folder)
         seconds, messages, cpu_s, counters = _take_window(tool, relay, process, window_s)
         proportional, resident = tree.memory_bytes(process.pid)
         if process.poll() is not None or not _is_open(counters, work):
-            _complain(tool, process, folder, "lost connections, or ended, in the middle of the window")
+            _complain(tool, process, folder, "lost connections, or ended, in the window")
         if messages == 0 or cpu_s <= 0:
             _complain(tool, process, folder, "sent nothing in the window")
         _await_end(tool, process, folder)
@@ -128,6 +130,7 @@ def measure_stall(tool, work, stall_s, place):
         said = tool.said(work, folder)
         _, counters = relay.tick()
     expected = {name: arithmetic.open_loop_quantile_ms(q, stalled_s, work.seconds)
-                for name, q in (("p50_ms", 0.5), ("p99_ms", 0.99), ("max_ms", 1.0))}
+                for name, q in QUANTILES.items()}
+    expected["mean_ms"] = arithmetic.open_loop_mean_ms(stalled_s, work.seconds)
     return {"stall_s": stalled_s, "window_s": work.seconds, "messages": counters[tool.counter],
             "open_loop": expected, "said": dataclasses.asdict(said)}

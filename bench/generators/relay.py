@@ -61,7 +61,7 @@ class Relay:
             return None
 
     def tick(self):
-        """Wait for the next writing of the counters, once a second: (monotonic seconds, counters)."""
+        """Wait until the counters are written, once a second: (monotonic seconds, counters)."""
         before = self._file_state()
         end = time.monotonic() + TICK_TIMEOUT_S
         while self._file_state() in (before, None):
@@ -76,10 +76,11 @@ class Relay:
 
     def pause(self, seconds):
         """Stop the process for so long; returns how long it was."""
-        begin = time.monotonic()
         self.process.send_signal(signal.SIGSTOP)
+        begin = time.monotonic()
         try:
             time.sleep(seconds)
         finally:
+            end = time.monotonic()
             self.process.send_signal(signal.SIGCONT)
-        return time.monotonic() - begin
+        return end - begin

@@ -9,7 +9,7 @@ SCHEMA = "sealpost.generators/1"
 OURS = "sealpost-load"
 RATE_FIELDS = ("per_s", "cpu_ns_per_message", "per_core_second", "busy", "memory_bytes",
                "resident_bytes", "memory_bytes_per_connection")
-STALL_FIELDS = ("mean_ms", "p50_ms", "p99_ms", "max_ms")
+STALL_FIELDS = ("mean_ms", "p50_ms", "p90_ms", "p99_ms", "max_ms")
 
 
 def processor():
@@ -76,16 +76,18 @@ def _median(summary, scale=1, digits=0):
 
 
 def rate_table(rows):
-    lines = ["| generator | connections | messages per core-second | sealpost-load to it | CPU per message, ns "
-             "| messages/s | its core busy | memory, MiB | a connection, KiB | it says, messages/s |",
+    lines = ["| generator | connections | messages per core-second | sealpost-load to it "
+             "| CPU per message, ns | messages/s | its core busy | memory, MiB | a connection, KiB "
+             "| it says, messages/s |",
              "|---|---|---|---|---|---|---|---|---|---|"]
     for row in rows:
         name = f"**{row['tool']}**" if row["tool"] == OURS else row["tool"]
         times = row["sealpost_load_times"]
         lines.append(
             f"| {name} | {row['connections']:,} | {_range(row['per_core_second'])} "
-            f"| {'-' if times is None else f'{times:.1f}×'} | {_median(row['cpu_ns_per_message'])} "
-            f"| {_median(row['per_s'])} | {_median(row['busy'], 0.01)} % "
+            f"| {'-' if times is None else f'{times:.1f}×'} "
+            f"| {_median(row['cpu_ns_per_message'])} | {_median(row['per_s'])} "
+            f"| {_median(row['busy'], 0.01)} % "
             f"| {_median(row['memory_bytes'], 2**20, 1)} "
             f"| {_median(row['memory_bytes_per_connection'], 2**10, 1)} "
             f"| {_median(row['said_per_s'])} |")
@@ -93,14 +95,15 @@ def rate_table(rows):
 
 
 def _stall_line(name, seconds, messages, values):
-    cells = " | ".join(_number(values.get(field), 1) for field in ("p50_ms", "p99_ms", "max_ms"))
+    cells = " | ".join(_number(values.get(field), 1) for field in STALL_FIELDS)
     return f"| {name} | {seconds} | {messages} | {cells} |"
 
 
 def stall_table(runs):
-    """A row for what each generator reports; the open loop's own values where it has a schedule."""
-    lines = ["| generator | stall, s | messages | p50, ms | p99, ms | max, ms |",
-             "|---|---|---|---|---|---|"]
+    """A row for what each generator reports, below the values of the open loop itself."""
+    lines = ["| generator | stall, s | messages | mean, ms | p50, ms | p90, ms | p99, ms "
+             "| max, ms |",
+             "|---|---|---|---|---|---|---|---|"]
     for run in runs:
         said, seconds, count = run["said"], f"{run['stall_s']:.3f}", _number(run["messages"])
         if run["tool"] == OURS:
@@ -118,22 +121,26 @@ def summary(result):
     lines = ["# Load generators side by side", "",
              f"- Command: `{run['command']}`",
              f"- Machine: {env['cpu']}, {env['cores']} processors, Linux {env['kernel']}; relay on "
-             f"processor {run['server_cpu']}, the generator with all its processes on {run['client_cpu']}",
+             f"processor {run['server_cpu']}, the generator with all its processes on "
+             f"{run['client_cpu']}",
              f"- Commit: {run['commit']}; {run['started']}", ""]
     lines += [f"- {tool['name']} {tool['version']}: {tool['work']}. Latency: {tool['latency']}."
               for tool in result["tools"]]
     if result["rate"]["rows"]:
         lines += ["", "## As fast as it can", "",
-                  f"One message of {run['payload_bytes']} bytes in flight for each connection; {run['rounds']} "
-                  f"interleaved rounds, windows of {run['seconds']:g} s, medians (and extremes). Messages are counted by "
-                  "the relay, processor time is that of all the generator's processes.", "",
+                  f"One message of {run['payload_bytes']} bytes in flight for each connection; "
+                  f"{run['rounds']} interleaved rounds, windows of {run['seconds']:g} s, medians "
+                  "(and extremes). Messages are counted by the relay, processor time and memory are "
+                  "those of all the generator's processes.", "",
                   rate_table(result["rate"]["rows"])]
     if result["stall"]:
         rate = run["stall_rate"]
+        pause_ms = run["stall_connections"] / rate * 1000
         lines += ["", "## A stall", "",
-                  f"{run['stall_connections']} connections, {rate:,g} messages a second for {run['stall_window']:g} s (users who "
-                  f"pause {run['stall_connections'] / rate * 1000:g} ms after each answer where a tool has no "
-                  "schedule), the relay stopped in the middle.", "", stall_table(result["stall"])]
+                  f"{run['stall_connections']} connections, {rate:,g} messages a second for "
+                  f"{run['stall_window']:g} s (users who pause {pause_ms:g} ms after each answer where "
+                  "a tool has no schedule), the relay stopped in the middle.", "",
+                  stall_table(result["stall"])]
     return "\n".join(lines) + "\n"
 
 

@@ -40,7 +40,7 @@ def read(folder, name):
 
 
 class Tool:
-    """One generator. Runs happen in a folder of their own; standard output goes to output.txt there."""
+    """One generator. A run has a folder of its own, with what the tool prints in output.txt."""
     name = ""
     # The relay's counter of the messages it carried for this tool.
     counter = "envelopes_echoed"
@@ -49,6 +49,10 @@ class Tool:
     # What it measures latency from, and what it tells of it.
     latency = ""
     exit_codes = (0,)
+
+    def ramp_s(self, connections):
+        """How long it may take from the first message to all connections at work."""
+        return 1
 
     def version(self):
         """Its version. Trouble: it is not installed, or not the version that is compared."""

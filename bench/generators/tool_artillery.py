@@ -13,7 +13,8 @@ def scenario(work, url, processor):
     steps = [send]
     if work.rate:
         # The engine reports no latency of messages; with a rate we measure it for it.
-        steps = [{"think": work.think_s}, {"function": "before"}, send, {"function": "after"}]
+        steps = [{"think": f"{work.think_s * 1000:g}ms"}, {"function": "before"}, send,
+                 {"function": "after"}]
     return {
         "config": {
             "target": url + "/echo",
@@ -37,8 +38,8 @@ def parse_report(document):
         raise Trouble(f"{failed} of artillery's users failed")
     latency = aggregate.get("summaries", {}).get(LATENCY, {})
     return Said(messages=messages, per_s=aggregate.get("rates", {}).get("websocket.receive_rate"),
-                mean_ms=latency.get("mean"), p50_ms=latency.get("p50"), p99_ms=latency.get("p99"),
-                max_ms=latency.get("max"))
+                mean_ms=latency.get("mean"), p50_ms=latency.get("p50"), p90_ms=latency.get("p90"),
+                p99_ms=latency.get("p99"), max_ms=latency.get("max"))
 
 
 class Artillery(tool.NpmTool):
@@ -47,6 +48,10 @@ class Artillery(tool.NpmTool):
     work = "text messages (it sends no binary ones) that come back on /echo, no cryptography"
     latency = ("none of its own; the figures are from a processor of ours that takes the time "
                "around a message and puts it into artillery's histogram")
+
+    def ramp_s(self, connections):
+        # Users who are there already keep it from starting the others.
+        return 1 + connections / 250
 
     def command(self, work, relay, folder):
         processor = tool.write(folder, "processor.cjs", tool.template("artillery_processor.cjs"))

@@ -20,6 +20,7 @@ def parse_report(text):
                 per_s=number(r"^Effective rps:\s+([0-9.]+)"),
                 mean_ms=number(r"^Mean latency:\s+([0-9.]+) ms"),
                 p50_ms=number(r"^\s+50%\s+([0-9.]+) ms"),
+                p90_ms=number(r"^\s+90%\s+([0-9.]+) ms"),
                 p99_ms=number(r"^\s+99%\s+([0-9.]+) ms"),
                 max_ms=number(r"^\s+100%\s+([0-9.]+) ms"))
 

@@ -14,7 +14,7 @@ def parse_report(document):
         value = latency[kind][name]
         return value / 1000 if value is not None else None
 
-    fields = {"mean_ms": "mean", "p50_ms": "p50", "p99_ms": "p99", "max_ms": "max"}
+    fields = {"mean_ms": "mean", "p50_ms": "p50", "p90_ms": "p90", "p99_ms": "p99", "max_ms": "max"}
     return Said(messages=document["messages"]["count"], per_s=document["messages"]["per_s"],
                 **{field: ms("response", name) for field, name in fields.items()},
                 uncorrected={field: ms("uncorrected", name) for field, name in fields.items()},
@@ -24,8 +24,8 @@ def parse_report(document):
 class SealpostLoad(tool.Tool):
     name = "sealpost-load"
     counter = "envelopes_forwarded"
-    work = ("chats of sealed envelopes: every message encrypted with AES-256-GCM, routed to another "
-            "connection, decrypted, and accounted for")
+    work = ("chats of sealed envelopes: every message encrypted with AES-256-GCM, routed to "
+            "another connection, decrypted, and accounted for")
     latency = "from the intended time, and uncorrected, from the send"
     # The generator may find itself suspect on a busy machine; its verdict stands in the result.
     exit_codes = (0, 112)

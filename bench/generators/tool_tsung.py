@@ -27,24 +27,19 @@ def parse_log(text, seconds):
     A sample has count, mean and deviation of the last interval, then largest and smallest, then
     mean and count of all intervals before.
     """
-    sums = {}
-    total = {}
+    count = highest = mean = 0
     for line in text.splitlines():
-        match = re.match(r"stats: (request) ([0-9.]+) ([0-9.]+) ([0-9.]+) ([0-9.]+) ([0-9.]+) "
+        match = re.match(r"stats: request ([0-9.]+) ([0-9.]+) ([0-9.]+) ([0-9.]+) ([0-9.]+) "
                          r"([0-9.]+) ([0-9.]+)$", line)
         if not match:
             continue
-        count, mean, _, highest, _, mean_before, count_before = map(float, match.groups()[1:])
-        all_count = count + count_before
-        if all_count == 0:
-            continue
-        sums = {"count": all_count, "max": highest,
-                "mean": (count * mean + count_before * mean_before) / all_count}
-        total = sums
-    if not total:
+        now, mean_now, _, most, _, mean_before, before = map(float, match.groups())
+        count = now + before
+        highest = max(highest, most)
+        mean = (now * mean_now + before * mean_before) / count if count else 0
+    if not count:
         raise Trouble("tsung's log has no 'stats: request' line: it sent nothing")
-    return Said(messages=round(total["count"]), per_s=total["count"] / seconds,
-                mean_ms=total["mean"], max_ms=total["max"])
+    return Said(messages=round(count), per_s=count / seconds, mean_ms=mean, max_ms=highest)
 
 
 class Tsung(tool.Tool):
@@ -57,6 +52,9 @@ class Tsung(tool.Tool):
         if line is None or not shutil.which("epmd"):
             raise self.missing()
         return self.check_version(line.split()[-1] if line else "unknown")
+
+    def ramp_s(self, connections):
+        return 2 * RAMP_S + connections / 500
 
     def command(self, work, relay, folder):
         think = f'<thinktime value="{work.think_s:g}" random="false"/>' if work.rate else ""

@@ -15,7 +15,7 @@ def _stat(pid):
 
 
 def members(root):
-    """`root` and its descendants, {pid: fields}. Zombies count: their time is not their parent's yet."""
+    """`root` and its descendants, {pid: fields}. A zombie's time is not its parent's yet."""
     processes = {}
     for name in os.listdir("/proc"):
         fields = _stat(name) if name.isdigit() else None

@@ -31,6 +31,7 @@ class Said:
     per_s: typing.Optional[float] = None
     mean_ms: typing.Optional[float] = None
     p50_ms: typing.Optional[float] = None
+    p90_ms: typing.Optional[float] = None
     p99_ms: typing.Optional[float] = None
     max_ms: typing.Optional[float] = None
     # Latency from when a message was sent, for a tool that has it beside the one from its schedule.

@@ -46,6 +46,7 @@ sealpost_integration_test(stub_relay 120 alone)
 sealpost_integration_test(micro 300)
 sealpost_integration_test(outputs 120)
 sealpost_integration_test(compare 300)
+sealpost_integration_test(generators 240)
 # Several workers with traffic between them: what the thread sanitizer is for.
 sealpost_integration_test(workers 300 threads)
 # The page's thread beside the coordinator's.
