@@ -175,6 +175,43 @@ INLINE vec first_counters(void)
     return _mm_set_epi32(0, 0, 0, 2);
 }
 
+INLINE vec splat_word(int word)
+{
+    return _mm_set1_epi32(word);
+}
+
+// For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.
+INLINE vec reversal(void)
+{
+    return _mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll);
+}
+
+// The number of each lane, as the last byte of each of its words.
+INLINE vec lane_numbers(void)
+{
+    return _mm_setzero_si128();
+}
+
+INLINE vec spread_first_word(vec v)
+{
+    return _mm_shuffle_epi32(v, 0x00);
+}
+
+// The first word of each lane becomes word j of `columns`.
+INLINE vec set_first_column(vec v, vec columns, size_t j)
+{
+    switch (j) {
+    case 0:
+        return _mm_blend_epi16(v, _mm_shuffle_epi32(columns, 0), 0x03);
+    case 1:
+        return _mm_blend_epi16(v, _mm_shuffle_epi32(columns, 1), 0x03);
+    case 2:
+        return _mm_blend_epi16(v, _mm_shuffle_epi32(columns, 2), 0x03);
+    default:
+        return _mm_blend_epi16(v, _mm_shuffle_epi32(columns, 3), 0x03);
+    }
+}
+
 INLINE vec load_vec(const uint8_t *from)
 {
     return _mm_loadu_si128((const __m128i *)from);

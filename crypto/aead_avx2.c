@@ -175,6 +175,44 @@ INLINE vec first_counters(void)
     return _mm256_set_epi32(0, 0, 0, 3, 0, 0, 0, 2);
 }
 
+INLINE vec splat_word(int word)
+{
+    return _mm256_set1_epi32(word);
+}
+
+// For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.
+INLINE vec reversal(void)
+{
+    const long long high = 0x0001020304050607ll, low = 0x08090A0B0C0D0E0Fll;
+    return _mm256_set_epi64x(high, low, high, low);
+}
+
+// The number of each lane, as the last byte of each of its words.
+INLINE vec lane_numbers(void)
+{
+    return _mm256_slli_epi32(_mm256_set_epi32(1, 1, 1, 1, 0, 0, 0, 0), 24);
+}
+
+INLINE vec spread_first_word(vec v)
+{
+    return _mm256_shuffle_epi32(v, 0x00);
+}
+
+// The first word of each lane becomes word j of `columns`.
+INLINE vec set_first_column(vec v, vec columns, size_t j)
+{
+    switch (j) {
+    case 0:
+        return _mm256_blend_epi32(v, _mm256_shuffle_epi32(columns, 0), 0x11);
+    case 1:
+        return _mm256_blend_epi32(v, _mm256_shuffle_epi32(columns, 1), 0x11);
+    case 2:
+        return _mm256_blend_epi32(v, _mm256_shuffle_epi32(columns, 2), 0x11);
+    default:
+        return _mm256_blend_epi32(v, _mm256_shuffle_epi32(columns, 3), 0x11);
+    }
+}
+
 INLINE vec load_vec(const uint8_t *from)
 {
     return _mm256_loadu_si256((const __m256i *)from);

@@ -176,6 +176,44 @@ INLINE vec first_counters(void)
     return _mm512_set_epi32(0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 2);
 }
 
+INLINE vec splat_word(int word)
+{
+    return _mm512_set1_epi32(word);
+}
+
+// For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.
+INLINE vec reversal(void)
+{
+    const long long high = 0x0001020304050607ll, low = 0x08090A0B0C0D0E0Fll;
+    return _mm512_set_epi64(high, low, high, low, high, low, high, low);
+}
+
+// The number of each lane, as the last byte of each of its words.
+INLINE vec lane_numbers(void)
+{
+    return _mm512_slli_epi32(_mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0), 24);
+}
+
+INLINE vec spread_first_word(vec v)
+{
+    return _mm512_shuffle_epi32(v, 0x00);
+}
+
+// The first word of each lane becomes word j of `columns`.
+INLINE vec set_first_column(vec v, vec columns, size_t j)
+{
+    switch (j) {
+    case 0:
+        return _mm512_mask_shuffle_epi32(v, 0x1111, columns, 0);
+    case 1:
+        return _mm512_mask_shuffle_epi32(v, 0x1111, columns, 1);
+    case 2:
+        return _mm512_mask_shuffle_epi32(v, 0x1111, columns, 2);
+    default:
+        return _mm512_mask_shuffle_epi32(v, 0x1111, columns, 3);
+    }
+}
+
 INLINE vec load_vec(const uint8_t *from)
 {
     return _mm512_loadu_si512(from);

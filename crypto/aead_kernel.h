@@ -34,7 +34,7 @@ struct sum {
 
 INLINE vec reverse_blocks(vec blocks)
 {
-    return shuffle_bytes(blocks, splat(_mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll)));
+    return shuffle_bytes(blocks, reversal());
 }
 
 INLINE vec zero_vec(void)
@@ -133,47 +133,59 @@ INLINE vec reduce_each_3(const struct sum *sum)
     return reduce_each(&four);
 }
 
-// The same of one block.
-struct block_sum {
-    __m128i low, high; // with the middle in both
-};
-
-INLINE struct block_sum block_product(__m128i a, __m128i b)
+// Of one block, in the first lane.
+INLINE void add_block_product(struct sum *sum, __m128i a, __m128i b)
 {
     const __m128i middle =
         _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x10), _mm_clmulepi64_si128(a, b, 0x01));
-    return (struct block_sum){
-        _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x00), _mm_bslli_si128(middle, 8)),
-        _mm_xor_si128(_mm_clmulepi64_si128(a, b, 0x11), _mm_bsrli_si128(middle, 8)),
-    };
+    sum->low = xor_vec(sum->low, widen(_mm_clmulepi64_si128(a, b, 0x00)));
+    sum->middle = xor_vec(sum->middle, widen(middle));
+    sum->high = xor_vec(sum->high, widen(_mm_clmulepi64_si128(a, b, 0x11)));
 }
 
-// All lanes together, and another sum.
-INLINE struct block_sum join_lanes_of(const struct sum *sum, struct block_sum other)
+// Computed here and now; see settle.
+INLINE __m128i settle_block(__m128i block)
 {
-    return (struct block_sum){
-        _mm_xor_si128(sum_lanes(join_low(sum)), other.low),
-        _mm_xor_si128(sum_lanes(join_high(sum)), other.high),
-    };
+    __asm__ volatile("" : "+x"(block));
+    return block;
 }
 
-INLINE __m128i reduce_block(struct block_sum sum)
+// A sum on its way to its remainder, all lanes together.
+struct reduction {
+    vec low, high;
+    __m128i low_block, high_block;
+    __m128i first, hash;
+};
+
+// Each step waits for the one before: there should be other work between them.
+#define REDUCTION_STEPS 5u
+INLINE void reduce_step(struct reduction *r, const struct sum *sum, size_t step)
 {
     const __m128i modulus = _mm_set_epi64x(0, (long long)0xC200000000000000ull);
-    const __m128i first = _mm_xor_si128(_mm_shuffle_epi32(sum.low, 0x4E),
-                                        _mm_clmulepi64_si128(sum.low, modulus, 0x00));
-    return _mm_xor_si128(_mm_xor_si128(sum.high, _mm_shuffle_epi32(first, 0x4E)),
-                         _mm_clmulepi64_si128(first, modulus, 0x00));
-}
-
-INLINE struct block_sum no_block_sum(void)
-{
-    return (struct block_sum){_mm_setzero_si128(), _mm_setzero_si128()};
+    if (step == 0) {
+        r->low = settle(join_low(sum));
+        r->high = settle(join_high(sum));
+    } else if (step == 1) {
+        r->low_block = settle_block(sum_lanes(r->low));
+    } else if (step == 2) {
+        r->high_block = settle_block(sum_lanes(r->high));
+    } else if (step == 3) {
+        r->first = settle_block(_mm_xor_si128(_mm_shuffle_epi32(r->low_block, 0x4E),
+                                              _mm_clmulepi64_si128(r->low_block, modulus, 0x00)));
+    } else {
+        r->hash = settle_block(
+            _mm_xor_si128(_mm_xor_si128(r->high_block, _mm_shuffle_epi32(r->first, 0x4E)),
+                          _mm_clmulepi64_si128(r->first, modulus, 0x00)));
+    }
 }
 
 INLINE __m128i reduce_lanes(const struct sum *sum)
 {
-    return reduce_block(join_lanes_of(sum, no_block_sum()));
+    struct reduction r;
+    UNROLL
+    for (size_t step = 0; step < REDUCTION_STEPS; step++)
+        reduce_step(&r, sum, step);
+    return r.hash;
 }
 
 INLINE __m128i reverse_block(__m128i block)
@@ -230,32 +242,74 @@ INLINE __m128i load_nonce(const uint8_t *nonce)
     return _mm_insert_epi32(_mm_loadl_epi64((const __m128i *)nonce), (int)last, 2);
 }
 
+#define COLUMNS 4u
+#define NO_ADDEND 0x52 // a byte whose substitute is 0 and adds nothing to its column
+// A column of a block before a round that adds to it what the block number `n` needs.
+#define COLUMN(n) (int)((uint32_t)(n) << 24 | NO_ADDEND * 0x010101u)
+
+#define COLUMNS 4u
+#define NO_ADDEND 0x52 // a byte whose substitute is 0, which adds nothing to its column
+// A column of a block before a round that adds to it what the block number `n` needs.
+#define COLUMN(n) (int)((uint32_t)(n) << 24 | NO_ADDEND * 0x010101u)
+
 struct counter {
     vec blocks;    // consecutive ones, byte-reversed
     uint32_t next; // the first one's number
+    vec numbers;   // of blocks in COLUMNS vectors, where they change columns; see count_ahead
+    bool ahead;    // these are known:
+    vec others, columns[CHUNK_VECTORS / COLUMNS];
 };
 
-// The next `count` vectors of counter blocks, a round key added. As long as the last byte does not
-// carry over they are counted as they are, big-endian.
-INLINE void count_on(struct counter *c, vec *v, size_t count, vec key)
+INLINE void start_counter(struct counter *c, __m128i nonce)
 {
-    if (c->next % 256 + count * LANES <= 256) {
-        const vec step = splat(_mm_set_epi32((int)LANES << 24, 0, 0, 0));
-        vec blocks = reverse_blocks(c->blocks);
-        UNROLL
-        for (size_t i = 0; i < count; i++) {
-            v[i] = xor_vec(blocks, key);
-            blocks = add_words(blocks, step);
-        }
-    } else {
+    c->blocks = add_words(reverse_blocks(splat(nonce)), first_counters());
+    c->next = 2;
+    c->ahead = false;
+    c->numbers =
+        add_words(lane_numbers(), splat(_mm_set_epi32(COLUMN(2), COLUMN(2 + 3 * LANES),
+                                                      COLUMN(2 + 2 * LANES), COLUMN(2 + LANES))));
+}
+
+// What the first round makes of the next chunk's blocks, for count_on. As long as the last byte
+// does not carry over they differ in that byte alone, and after the round in the first column
+// alone: the others are computed once for all, and the first columns of COLUMNS blocks as those of
+// one.
+INLINE void count_ahead(struct counter *c, const struct state *s)
+{
+    const vec key = splat_load(&s->round[0]);
+    const vec same = and_vec(xor_vec(reverse_blocks(c->blocks), key),
+                             splat(_mm_set_epi32(0x00FFFFFF, -1, -1, -1)));
+    const vec last_key_byte = shuffle_bytes(key, splat_word(0x0F808080));
+    c->others = settle(aes_round(or_vec(same, splat(_mm_set_epi32(NO_ADDEND << 24, 0, 0, 0))),
+                                 splat_load(&s->round[1])));
+    c->ahead = true;
+    const vec first_column = spread_first_word(c->others);
+    UNROLL
+    for (size_t i = 0; i < CHUNK_VECTORS / COLUMNS; i++) {
+        const int before = (int)(i * COLUMNS * LANES << 24);
+        const vec bytes = add_words(c->numbers, splat_word(before));
+        c->columns[i] = settle(aes_round(xor_vec(bytes, last_key_byte), first_column));
+    }
+}
+
+// The next `count` vectors of counter blocks, after the first round.
+INLINE void count_on(struct counter *c, vec *v, size_t count, const struct state *s)
+{
+    if (c->ahead && c->next % 256 + count * LANES <= 256) {
         UNROLL
         for (size_t i = 0; i < count; i++)
-            v[i] = xor_vec(reverse_blocks(add_words(
-                               c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(i * LANES))))),
-                           key);
+            v[i] = set_first_column(c->others, c->columns[i / COLUMNS], i % COLUMNS);
+    } else {
+        const vec key = splat_load(&s->round[0]), next_key = splat_load(&s->round[1]);
+        UNROLL
+        for (size_t i = 0; i < count; i++) {
+            const vec after = splat(_mm_set_epi32(0, 0, 0, (int)(i * LANES)));
+            v[i] = aes_round(xor_vec(reverse_blocks(add_words(c->blocks, after)), key), next_key);
+        }
     }
     // Wraps in 32 bits, as inc32 does.
     c->blocks = add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(count * LANES))));
+    c->numbers = add_words(c->numbers, splat_word((int)(count * LANES << 24)));
     c->next += (uint32_t)(count * LANES);
 }
 
