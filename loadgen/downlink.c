@@ -71,6 +71,9 @@ static void count_unopened(struct shard *s, int result)
         s->tally.ledger.duplicate++;
     else
         s->tally.ledger.auth_fail++;
+    // Nothing on this session opens any more.
+    if (result == SP_SESSION_AHEAD)
+        s->tally.ledger.ahead++;
 }
 
 // Returns whether a new envelope of the other end's was delivered.

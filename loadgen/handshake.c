@@ -19,8 +19,6 @@
 #define BATCH HANDSHAKE_BATCH_MAX
 #define HYBRID_BATCH 8u
 #define ANSWER_BYTES (LEDGER_RECORD_BYTES + SP_SESSION_OVERHEAD_BYTES)
-// A ratchet's keys for messages that were overtaken: the relay keeps the order, so few are needed.
-#define SKIPPED_MAX 64u
 
 // ---- what waits ---------------------------------------------------------------------------------
 
@@ -274,13 +272,17 @@ static struct sp_session_init_job session_job(const struct shard *s, const struc
                                               struct sp_session *session,
                                               const struct sp_handshake *handshake)
 {
+    bool initiates = client_is_leader(d->owner);
+    bool is_away = group_is_offline(d->owner->group) && !initiates; // from time to time
+
     return (struct sp_session_init_job){.session = session,
                                         .handshake = handshake,
-                                        .initiator = client_is_leader(d->owner),
+                                        .initiator = initiates,
                                         .local = sp_identity_public(&d->owner->persona.identity),
                                         .remote = sp_identity_public(&d->partner->persona.identity),
                                         .mode = s->options->session,
-                                        .skipped_max = SKIPPED_MAX};
+                                        .skipped_max = is_away ? HANDSHAKE_SKIPPED_AWAY_MAX
+                                                               : HANDSHAKE_SKIPPED_MAX};
 }
 
 // The initial messages of those whose bundle was good.

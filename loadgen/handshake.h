@@ -17,6 +17,11 @@ struct shard;
 
 #define HANDSHAKE_BATCH_MAX 32u // of each side, each turn
 // The initial message carries a ledger record.
+// A ratchet's keys for messages that were overtaken or refused. The relay keeps the order, so few
+// are needed; but of what is sent to somebody who is away a whole absence's may be refused.
+#define HANDSHAKE_SKIPPED_MAX 64u
+#define HANDSHAKE_SKIPPED_AWAY_MAX SP_SKIPPED_MAX
+#define HANDSHAKE_SKIPPED_KEY_BYTES 40u // a counter and a key
 #define HANDSHAKE_INITIAL_MAX_BYTES (LEDGER_RECORD_BYTES + SP_INITIAL_OVERHEAD_MAX_BYTES)
 
 // Dialogs whose bundles or initial messages wait, in their order: a ring with a place for each

@@ -46,6 +46,7 @@ struct ledger_record {
     X(late)      /* measured, opened after the window's end: no fault */                           \
     X(misrouted) /* for somebody else */                                                           \
     X(auth_fail) /* did not open */                                                                \
+    X(ahead)     /* of auth_fail: too many before it were refused or lost for its ratchet */       \
     X(foreign)   /* opened, but not of this run */                                                 \
     X(refused)   /* answered by the relay with an error */
 

@@ -5,12 +5,14 @@
 #include <argp.h>
 #include <assert.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "ceiling.h"
 #include "exit_code.h"
+#include "handshake.h"
 #include "option_value.h"
 #include "options_agents.h"
 #include "options_crypto.h"
@@ -19,6 +21,9 @@
 #include "options_scenario.h"
 #include "options_threshold.h"
 #include "outputs.h"
+
+// A quarter is for Poisson's more, and for what comes while the mailbox is emptied.
+#define DUE_AWAY_MAX (0.75 * HANDSHAKE_SKIPPED_AWAY_MAX)
 
 static const char doc[] =
     "Load a Sealpost relay with simulated users and tell what it carried, how fast, at what cost, "
@@ -224,6 +229,47 @@ static int check_stages(struct option_parse *p)
     return 0;
 }
 
+static double peak_rate(const struct options *o)
+{
+    double peak = o->stages.count == 0 ? o->rate_per_s : 0;
+
+    for (uint32_t i = 0; i < o->stages.count; i++) {
+        const struct stage *s = &o->stages.stages[i];
+        double bursts = s->burst_every_ns > 0
+                            ? (double)s->burst_count * (double)NS_PER_S / (double)s->burst_every_ns
+                            : 0;
+
+        peak = fmax(peak, fmax(s->from_per_s, s->to_per_s) + bursts);
+    }
+    return peak;
+}
+
+// How much a mailbox keeps is the relay's to say, down to nothing; what it refuses in a row is what
+// is due in an absence at most, and a ratchet has to follow.
+static int check_absences(struct option_parse *p)
+{
+    const struct options *o = p->o;
+    uint32_t senders = 0;
+
+    for (uint32_t i = 0; i < o->group_count; i++)
+        senders += group_senders(&o->groups[i], o->groups[i].users);
+    for (uint32_t i = 0; i < o->group_count && o->session == SP_SESSION_RATCHET; i++) {
+        double away_s = (double)o->groups[i].offline_ns / (double)NS_PER_S, due;
+
+        if (!group_is_offline(&o->groups[i]) || senders == 0)
+            continue;
+        due = peak_rate(o) / senders * away_s;
+        if (due > DUE_AWAY_MAX)
+            return option_refuse(
+                p,
+                "--group offline: %.0f envelopes for each user are due in %g s, and "
+                "a ratchet does not survive more than %.0f refusals; give a lower "
+                "rate or a shorter offline, or leave out --session ratchet",
+                due, away_s, DUE_AWAY_MAX);
+    }
+    return 0;
+}
+
 static int check(struct option_parse *p)
 {
     struct options *o = p->o;
@@ -243,6 +289,8 @@ static int check(struct option_parse *p)
         err = check_mode(p);
     if (err == 0)
         err = check_stages(p);
+    if (err == 0)
+        err = check_absences(p);
     if (err)
         return err;
     for (uint32_t i = 0; i < o->group_count; i++)

@@ -141,6 +141,7 @@ static void add_delivery(doc_t *d, val_t *root, const struct outcome *out)
     yyjson_mut_obj_add_uint(d, delivery, "late", l->late);
     yyjson_mut_obj_add_uint(d, delivery, "misrouted", l->misrouted);
     yyjson_mut_obj_add_uint(d, delivery, "auth_fail", l->auth_fail);
+    yyjson_mut_obj_add_uint(d, delivery, "ahead", l->ahead);
     yyjson_mut_obj_add_uint(d, delivery, "foreign", l->foreign);
     yyjson_mut_obj_add_uint(d, delivery, "refused", l->refused);
     refused = yyjson_mut_obj_add_obj(d, delivery, "refused_by");

@@ -5,6 +5,7 @@
 
 #include "agent_report.h"
 #include "group_result.h"
+#include "handshake.h"
 #include "outcome_metrics.h"
 #include "result_json.h"
 #include "sealcrypto.h"
@@ -116,6 +117,13 @@ static void print_load(FILE *to, const struct outcome *out)
                 " misrouted, %" PRIu64 " not opened, %" PRIu64 " foreign, %" PRIu64 " refused\n",
                 l->expected, l->received, l->lost, l->duplicate, l->reordered, l->misrouted,
                 l->auth_fail, l->foreign, l->refused);
+    if (l->ahead > 0)
+        fprintf(to,
+                "                 %" PRIu64
+                " of those not opened were further ahead than a ratchet "
+                "follows: more than\n                 %u before were refused or lost; lower the "
+                "rate, or leave out --session ratchet\n",
+                l->ahead, HANDSHAKE_SKIPPED_MAX);
     if (t->disconnected > 0)
         fprintf(to, "  disconnected   %" PRIu64 " connections; the first: %s\n", t->disconnected,
                 out->disconnect_text);

@@ -3,6 +3,7 @@
 
 #include <inttypes.h>
 
+#include "handshake.h"
 #include "hist.h"
 #include "scenario.h"
 #include "shard.h"
@@ -157,7 +158,7 @@ struct preview_memory preview_estimate_memory(const struct options *o)
         sizeof(struct client) + depth * sizeof(struct client_due) + 2 * sizeof(struct client *);
     uint64_t chunk =
         options_are_post_quantum(o) ? SHARD_POST_QUANTUM_CHUNK_BYTES : SHARD_CHUNK_BYTES;
-    uint64_t hists = 0, group_hists = 0, dialogs_bytes = 0, sessions_bytes = 0;
+    uint64_t hists = 0, group_hists = 0, dialogs_bytes = 0, sessions_bytes = 0, keys_bytes = 0;
 
 #define X(name) hists++;
     TALLY_HISTOGRAMS(X)
@@ -174,9 +175,13 @@ struct preview_memory preview_estimate_memory(const struct options *o)
             dialogs_bytes += (uint64_t)g->recipients * group_units(g) * sizeof(struct dialog);
         if (g->resumes)
             sessions_bytes += (uint64_t)g->users * CLIENT_TLS_SESSION_BYTES;
+        if (group_is_offline(g) && o->session == SP_SESSION_RATCHET)
+            keys_bytes +=
+                (uint64_t)group_units(g) * HANDSHAKE_SKIPPED_AWAY_MAX * HANDSHAKE_SKIPPED_KEY_BYTES;
     }
     m.users_bytes = o->connections * user + dialogs_bytes + sessions_bytes;
-    m.users_most_bytes = o->connections * (user + 3 * chunk) + dialogs_bytes + sessions_bytes;
+    m.users_most_bytes =
+        o->connections * (user + 3 * chunk) + dialogs_bytes + sessions_bytes + keys_bytes;
     // Histograms of each thread and their sum; receive buffers of 16 MiB; what is under way.
     m.threads_bytes = o->threads * 16ull * MIB;
     m.threads_most_bytes =

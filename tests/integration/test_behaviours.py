@@ -4,6 +4,7 @@ import subprocess
 
 import pytest
 
+from fault_proxy import FaultProxy
 from relay_process import OUTBOX_MIN_BYTES, PATIENCE_S, binary
 from test_load import BAD_OPTIONS, FAULTS, INTEGRITY, await_traffic, load, url_of  # noqa: F401
 
@@ -236,6 +237,33 @@ def test_offline_mailbox_that_is_full(relay, load):
     assert document["delivery"]["refused_by"]["queue_full"] == group["refused"] > 0
     assert group["received"] + group["refused"] == group["sent"]
     assert document["delivery"]["accepted"] == group["received"]
+
+
+def test_offline_mailbox_that_is_full_of_a_ratchet(relay, load):
+    """It follows all that may be refused in an absence, here by the bytes that a mailbox keeps."""
+    document = without_faults(load(relay.url(), "-c", 2, "--warmup", "0", "-d", "1500ms", "-p",
+                                   16000, "--drain", "10s", "--session", "ratchet", "--group",
+                                   "offline,offline=300ms,messages=1024"))
+    group = only_group(document)
+    # 8 MiB are 520 of these: more are refused in a row than a ratchet follows otherwise.
+    assert group["refused"] >= 500 and group["departures"] >= 2
+    assert document["delivery"]["refused_by"]["queue_full"] == group["refused"]
+    assert group["received"] + group["refused"] == group["sent"]
+    assert group["received"] > 700
+
+
+def test_ratchet_that_broke_is_named(start_relay, load):
+    """More refusals in a row than its receiver follows: said, and not only that nothing opened."""
+    relay = start_relay("--workers", 1, "--outbox-bytes", OUTBOX_MIN_BYTES)
+    with FaultProxy(relay.address(), 200 * ["refuse"], every=1, skip=101) as proxy:
+        run = load(proxy.url, "-c", 2, "--group", "fan-out,recipients=1", "-r", 500, *SHORT,
+                   "--session", "ratchet")
+        document = run.result()
+        assert proxy.done == {"refuse": 200}
+    delivery = document["delivery"]
+    assert run.code == INTEGRITY and delivery["refused"] == 200
+    assert delivery["ahead"] == delivery["auth_fail"] == delivery["lost"] > 0
+    assert "further ahead than a ratchet follows" in run.log()
 
 
 def test_all_behaviours_at_once(start_relay, load):

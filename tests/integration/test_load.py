@@ -221,7 +221,7 @@ def test_schema(relay, load):
     assert {"cpu", "cores", "kernel", "colocated", "tls", "crypto", "masking",
             "shortcuts"} <= set(document["env"])
     assert document["env"]["colocated"] is True
-    assert set(FAULTS) | {"expected", "received", "late", "refused", "refused_by", "accepted",
+    assert set(FAULTS) | {"ahead", "expected", "received", "late", "refused", "refused_by", "accepted",
                           "disconnected", "first_disconnect"} == set(document["delivery"])
     for name in ("response", "uncorrected", "schedule_lag", "send_queue", "seal", "socket_queue",
                  "server_network", "open", "seal_cost", "open_cost", "turn"):

@@ -156,6 +156,21 @@ Test(options, parse_groups)
     cr_assert_eq(o.mode, OPTIONS_IDLE);
 }
 
+Test(options, parse_absences_of_a_ratchet)
+{
+    cr_assert_eq(
+        PARSE(URL, "-c", "4", "--group=offline,offline=3s", "--session", "ratchet", "-r", "2048"),
+        0, "%s", reason);
+    cr_assert_eq(PARSE(URL, "-c", "4", "--group=offline,offline=3s", "-r", "9000"), 0);
+    cr_assert_eq(
+        PARSE(URL, "-c", "4", "--group=offline,offline=3s,messages=1024", "--session", "ratchet"),
+        0);
+    // The others' share is not theirs.
+    cr_assert_eq(PARSE(URL, "-c", "12", "--group=offline,offline=3s,share=1", "--group",
+                       "chat,share=2", "--session", "ratchet", "-r", "10000"),
+                 0, "%s", reason);
+}
+
 Test(options, parse_too_many_groups)
 {
     char *argv[GROUPS_MAX + 5] = {"sealpost-load", URL};
@@ -234,6 +249,11 @@ static const struct refusal refusals[] = {
     {{URL, "--group=slow-reader", "--session", "ratchet"}, "refusals"},
     {{URL, "--group=offline,messages=3", "--stage", "hold 1s at 9"}, "closed loop"},
     {{URL, "-c", "4", "--group=idle", "-t", "5"}, "too many"},
+    {{URL, "-c4", "--group=offline,offline=3s", "--session=ratchet", "-r2050"},
+     "3075 envelopes for each user are due in 3 s"},
+    {{URL, "-c4", "--group=offline,offline=3s", "--session=ratchet", "--stage",
+      "burst 1000 every 500ms for 1s at 51"},
+     "3076 envelopes"},
 };
 
 Test(options, parse_refuses_with_a_sentence)

@@ -113,6 +113,17 @@ Test(preview, estimate_memory_grows_with_what_takes_it)
                  small.users_most_bytes + small.threads_most_bytes);
 }
 
+Test(preview, estimate_memory_of_ratchets_that_follow_an_absence)
+{
+    struct preview_memory counter, ratchet;
+
+    PREVIEW("-c", "100", "--group", "offline", "--group", "chat");
+    counter = preview_estimate_memory(&o);
+    PREVIEW("-c", "100", "--group", "offline", "--group", "chat", "--session", "ratchet");
+    ratchet = preview_estimate_memory(&o);
+    cr_assert_eq(ratchet.users_most_bytes, counter.users_most_bytes + 25 * 4096 * 40);
+}
+
 Test(preview, estimate_memory_of_sessions_to_resume)
 {
     struct preview_memory full, resumed;

@@ -107,6 +107,7 @@ Test(report, format_json_has_every_member)
         "/delivery/late",
         "/delivery/misrouted",
         "/delivery/auth_fail",
+        "/delivery/ahead",
         "/delivery/foreign",
         "/delivery/refused",
         "/delivery/refused_by/recipient_absent",
