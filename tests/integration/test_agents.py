@@ -19,11 +19,13 @@ LONG = ("-d", 120, "--warmup", 0)
 
 
 class Agent:
-    def __init__(self, directory, *options):
+    """`within`: the command that runs it where it is to be."""
+
+    def __init__(self, directory, *options, listen="127.0.0.1:0", within=()):
         self.log_file = directory / "agent.txt"
         with open(self.log_file, "w") as log:
             self.process = subprocess.Popen(
-                [binary("loadgen/sealpost-load"), "agent", "--listen", "127.0.0.1:0",
+                [*within, binary("loadgen/sealpost-load"), "agent", "--listen", listen,
                  *map(str, options)], stdout=subprocess.PIPE, stderr=log, text=True)
         line = self.process.stdout.readline()
         assert line.startswith("listening on "), self.log_file.read_text()
@@ -48,6 +50,12 @@ class Agent:
         log = self.log_file.read_text()
         assert "anitizer" not in log and "runtime error" not in log, log
 
+    def end(self):
+        """Whatever happened before."""
+        if self.process.poll() is None:
+            self.process.kill()
+            self.process.wait()
+
 
 @pytest.fixture
 def start_agent(tmp_path):
@@ -66,9 +74,7 @@ def start_agent(tmp_path):
                 agent.stop()
     finally:
         for agent in agents:
-            if agent.process.poll() is None:
-                agent.process.kill()
-                agent.process.wait()
+            agent.end()
 
 
 @pytest.fixture
