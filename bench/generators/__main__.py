@@ -13,11 +13,12 @@ from . import measure, report
 from .tool_artillery import Artillery
 from .tool_loadtest import Loadtest
 from .tool_sealpost import SealpostLoad
+from .tool_thor import Thor
 from .tool_tsung import Tsung
 from .work import Trouble, Work
 
 PASS, FAILED, BAD_OPTIONS, INTERRUPTED = 0, 1, 104, 105
-NAMES = ("sealpost-load", "tsung", "artillery", "loadtest")
+NAMES = ("sealpost-load", "tsung", "artillery", "loadtest", "thor")
 PARTS = ("rate", "stall")
 STALL_CONNECTIONS = 100
 ROOT = os.path.normpath(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", ".."))
@@ -68,7 +69,7 @@ def options(arguments):
         prog="scripts/bench-generators", formatter_class=argparse.RawDescriptionHelpFormatter,
         description="sealpost-load beside foreign WebSocket load generators, against one relay:\n"
                     "messages for each second of processor time, memory, and what each reports\n"
-                    "when the relay stalls. Installs and builds what is missing, but not with --relay\n"
+                    "when the relay stalls. Installs and builds what is missing, not with --relay\n"
                     "or --load. The tables are printed; the figures stand in\n"
                     "results/latest/generators.json. Nothing else may run on the machine. Under\n"
                     "five minutes without the build.",
@@ -84,7 +85,7 @@ def options(arguments):
     parser.add_argument("--rounds", metavar="N", type=number(int, 1, 20), default=3,
                         help="rounds; figures are medians over them (default 3)")
     parser.add_argument("--seconds", metavar="S", type=number(float, 1, 60),
-                        default=3.0, help="measured time of each run (default 3)")
+                        default=2.0, help="measured time of each run (default 2)")
     parser.add_argument("--stall", metavar="S", type=number(float, 0.05, 5), default=1.4,
                         help="how long the relay is stopped (default 1.4)")
     parser.add_argument("--stall-window", metavar="S", type=number(float, 4, 60), default=12.0,
@@ -127,7 +128,7 @@ def choose_tools(chosen):
     makers = {"sealpost-load": lambda: SealpostLoad(os.path.join(ROOT, chosen.load),
                                                     chosen.client_cpu),
               "tsung": Tsung, "artillery": lambda: Artillery(npm),
-              "loadtest": lambda: Loadtest(npm)}
+              "loadtest": lambda: Loadtest(npm), "thor": lambda: Thor(npm)}
     tools = [makers[name]() for name in chosen.only]
     return [(tool, tool.version()) for tool in tools]
 

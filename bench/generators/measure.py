@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -14,9 +15,9 @@ from . import arithmetic, tree
 from .relay import Relay
 from .work import Trouble, Work
 
-# Around the window, besides the tool's own time to connect: the wait for the relay's next count,
-# the warm-up, and what is left when the window ends.
-COUNT_S, WARMUP_S, REST_S = 1, 1, 2
+# Around the window: a second in which users may still arrive, the wait for the relay's next
+# count, the warm-up, and what is left when the window ends.
+ARRIVAL_S, COUNT_S, WARMUP_S, REST_S = 1, 1, 1, 1
 START_TIMEOUT_S = 30
 END_TIMEOUT_S = 60
 OUTPUT_SHOWN_CHARS = 400
@@ -75,6 +76,8 @@ def _await_load(tool, work, relay, process, folder):
 
 
 def _await_end(tool, process, folder):
+    if not tool.ends_by_itself:
+        process.send_signal(signal.SIGINT)
     try:
         code = process.wait(END_TIMEOUT_S)
     except subprocess.TimeoutExpired:
@@ -96,7 +99,7 @@ def _take_window(tool, relay, process, window_s):
 
 def measure_rate(tool, connections, window_s, place):
     """As fast as it can, one message in flight for each connection."""
-    work = Work(connections, tool.ramp_s(connections) + COUNT_S + WARMUP_S + window_s + REST_S)
+    work = Work(connections, ARRIVAL_S + COUNT_S + WARMUP_S + window_s + REST_S)
     with _started(tool, work, place) as (relay, process, folder):
         _await_load(tool, work, relay, process, folder)
         seconds, messages, cpu_s, counters = _take_window(tool, relay, process, window_s)
@@ -126,6 +129,8 @@ def measure_stall(tool, work, stall_s, place):
         stalled_s = relay.pause(stall_s)
         if process.poll() is not None:
             _complain(tool, process, folder, "ended before the stall was over")
+        if not tool.ends_by_itself:
+            time.sleep(max(0.0, (work.seconds - stall_s) / 2))
         _await_end(tool, process, folder)
         said = tool.said(work, folder)
         _, counters = relay.tick()

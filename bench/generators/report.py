@@ -130,16 +130,16 @@ def summary(result):
         lines += ["", "## As fast as it can", "",
                   f"One message of {run['payload_bytes']} bytes in flight for each connection; "
                   f"{run['rounds']} interleaved rounds, windows of {run['seconds']:g} s, medians "
-                  "(and extremes). Messages are counted by the relay, processor time and memory are "
-                  "those of all the generator's processes.", "",
+                  "(and extremes). Messages are counted by the relay, processor time and memory "
+                  "are those of all the generator's processes.", "",
                   rate_table(result["rate"]["rows"])]
     if result["stall"]:
         rate = run["stall_rate"]
         pause_ms = run["stall_connections"] / rate * 1000
         lines += ["", "## A stall", "",
                   f"{run['stall_connections']} connections, {rate:,g} messages a second for "
-                  f"{run['stall_window']:g} s (users who pause {pause_ms:g} ms after each answer where "
-                  "a tool has no schedule), the relay stopped in the middle.", "",
+                  f"{run['stall_window']:g} s (users who pause {pause_ms:g} ms after each answer "
+                  "where a tool has no schedule), the relay stopped in the middle.", "",
                   stall_table(result["stall"])]
     return "\n".join(lines) + "\n"
 

@@ -49,10 +49,8 @@ class Tool:
     # What it measures latency from, and what it tells of it.
     latency = ""
     exit_codes = (0,)
-
-    def ramp_s(self, connections):
-        """How long it may take from the first message to all connections at work."""
-        return 1
+    # False: it goes on until it is interrupted.
+    ends_by_itself = True
 
     def version(self):
         """Its version. Trouble: it is not installed, or not the version that is compared."""

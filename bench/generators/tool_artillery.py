@@ -15,6 +15,8 @@ def scenario(work, url, processor):
         # The engine reports no latency of messages; with a rate we measure it for it.
         steps = [{"think": f"{work.think_s * 1000:g}ms"}, {"function": "before"}, send,
                  {"function": "after"}]
+    # Users who send keep it from starting the others, so they wait until all are there.
+    wait_s = 1 + work.connections // 500
     return {
         "config": {
             "target": url + "/echo",
@@ -22,7 +24,8 @@ def scenario(work, url, processor):
             "processor": processor,
             "variables": {"seconds": [work.seconds]},
         },
-        "scenarios": [{"engine": "ws", "flow": [{"loop": steps, "whileTrue": "goOn"}]}],
+        "scenarios": [{"engine": "ws", "flow": [
+            {"think": wait_s}, {"loop": steps, "whileTrue": "goOn"}]}],
     }
 
 
@@ -48,10 +51,6 @@ class Artillery(tool.NpmTool):
     work = "text messages (it sends no binary ones) that come back on /echo, no cryptography"
     latency = ("none of its own; the figures are from a processor of ours that takes the time "
                "around a message and puts it into artillery's histogram")
-
-    def ramp_s(self, connections):
-        # Users who are there already keep it from starting the others.
-        return 1 + connections / 250
 
     def command(self, work, relay, folder):
         processor = tool.write(folder, "processor.cjs", tool.template("artillery_processor.cjs"))

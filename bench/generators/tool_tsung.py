@@ -10,8 +10,10 @@ import subprocess
 from . import tool
 from .work import Said, Trouble
 
-# Who connects in the first second; then each repeats its message until the load's time is over.
-RAMP_S = 1
+# Users connect in the first second and wait as long; then each repeats its message until the load's
+# time is over.
+ARRIVAL_S = 1
+WAIT_S = 1
 EPMD_START_TIMEOUT_S = 5
 
 
@@ -53,15 +55,13 @@ class Tsung(tool.Tool):
             raise self.missing()
         return self.check_version(line.split()[-1] if line else "unknown")
 
-    def ramp_s(self, connections):
-        return 2 * RAMP_S + connections / 500
-
     def command(self, work, relay, folder):
         think = f'<thinktime value="{work.think_s:g}" random="false"/>' if work.rate else ""
         text = tool.template("tsung.xml")
-        for key, value in {"PORT": relay.port, "SECONDS": round(work.seconds),
+        for key, value in {"PORT": relay.port, "SECONDS": round(work.seconds) + ARRIVAL_S + WAIT_S,
+                           "WAIT": WAIT_S,
                            "CONNECTIONS": work.connections,
-                           "ARRIVALS": work.connections / RAMP_S,
+                           "ARRIVALS": work.connections / ARRIVAL_S,
                            "THINK": think, "PAYLOAD": "x" * work.payload_bytes}.items():
             text = text.replace(f"@{key}@", str(value))
         config = tool.write(folder, "tsung.xml", text)
@@ -105,4 +105,4 @@ class Tsung(tool.Tool):
         if len(logs) != 1:
             raise Trouble(f"tsung left {len(logs)} logs instead of one")
         with open(logs[0]) as log:
-            return parse_log(log.read(), round(work.seconds))
+            return parse_log(log.read(), round(work.seconds) + ARRIVAL_S / 2)
