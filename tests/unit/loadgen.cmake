@@ -1,4 +1,4 @@
-foreach(name agent_message arena backlog budget capacity_report client dialog downlink exit_code
+foreach(name agent_live agent_message arena backlog budget capacity_report client dialog downlink exit_code
     group handshake handshake_faults hdr_encoding ledger machine options options_scenario
     outcome_codec output_format page payload percentile_curve persona plan planner preview prng
     pulse recorder report report_options scenario scenario_entry schedule screen search series
