@@ -1,11 +1,11 @@
-// What artillery's scenario calls: when a user may begin and has done enough, the time around a message.
+// What artillery's scenario calls: when a user begins and ends, the time of a message.
 'use strict';
 
 const waiting = [];
 
 module.exports = {
-  // Users who send keep artillery from starting the others, so all begin when the last is there; with
-  // pauses between messages not at once.
+  // Users who send keep artillery from starting the others, so all begin with the last one;
+  // with pauses between messages not at once.
   arrive(context, events, done) {
     waiting.push(done);
     if (waiting.length === context.vars.users)
