@@ -88,8 +88,8 @@ def options(arguments):
                         default=2.0, help="measured time of each run (default 2)")
     parser.add_argument("--stall", metavar="S", type=number(float, 0.05, 5), default=1.4,
                         help="how long the relay is stopped (default 1.4)")
-    parser.add_argument("--stall-window", metavar="S", type=number(float, 4, 60), default=12.0,
-                        help="how long the load with the stall lasts (default 12)")
+    parser.add_argument("--stall-window", metavar="S", type=number(float, 4, 60), default=10.0,
+                        help="how long the load with the stall lasts (default 10)")
     parser.add_argument("--stall-rate", metavar="R", type=number(float, 10, 10000), default=1000.0,
                         help="messages a second there, over 100 connections (default 1000)")
     parser.add_argument("--json", metavar="FILE",

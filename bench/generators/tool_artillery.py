@@ -15,17 +15,16 @@ def scenario(work, url, processor):
         # The engine reports no latency of messages; with a rate we measure it for it.
         steps = [{"think": f"{work.think_s * 1000:g}ms"}, {"function": "before"}, send,
                  {"function": "after"}]
-    # Users who send keep it from starting the others, so they wait until all are there.
-    wait_s = 1 + work.connections // 500
     return {
         "config": {
             "target": url + "/echo",
             "phases": [{"duration": 1, "arrivalCount": work.connections}],
             "processor": processor,
-            "variables": {"seconds": [work.seconds]},
+            "variables": {"seconds": [work.seconds], "users": [work.connections],
+                          "pause_ms": [work.think_s * 1000]},
         },
         "scenarios": [{"engine": "ws", "flow": [
-            {"think": wait_s}, {"loop": steps, "whileTrue": "goOn"}]}],
+            {"function": "arrive"}, {"loop": steps, "whileTrue": "goOn"}]}],
     }
 
 
@@ -59,7 +58,7 @@ class Artillery(tool.NpmTool):
         return [*self.program(), "run", config, "--output", f"{folder}/artillery-report.json"]
 
     def environment(self, folder):
-        return {"HOME": folder, "ARTILLERY_DISABLE_TELEMETRY": "true"}
+        return {"HOME": folder, "ARTILLERY_DISABLE_TELEMETRY": "true", "WORKERS": "1"}
 
     def said(self, work, folder):
         try:
