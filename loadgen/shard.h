@@ -107,6 +107,8 @@ struct shard {
     enum shard_phase phase;
     uint64_t now_ns;                                 // of this turn
     uint64_t start_ns, measure_ns, end_ns, drain_ns; // UINT64_MAX while unknown
+    uint64_t looked_ns;                              // last look at the sockets
+    uint64_t blind_ns;                               // of the drain: it lasts so much longer
     uint32_t opened, opening, settled;
     uint32_t alive, away;  // not lost; of these: without a connection for a while
     struct client **rearm; // receiving ended for want of buffers

@@ -306,8 +306,7 @@ class FaultProxy:
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, self.segment)
         listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
-        server = await asyncio.start_server(self._accept, sock=listener, backlog=1024,
-                                            limit=self.receive_buffer or 65536)
+        server = await asyncio.start_server(self._accept, sock=listener, backlog=1024)
         self._ready.set()
         await self._stop.wait()
         server.close()

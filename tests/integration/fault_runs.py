@@ -21,10 +21,10 @@ CONNECTIONS = 8
 RATE = 400
 # Confirmations of the handshakes come first, one for each pair: a fault there would end the set-up.
 HANDSHAKES = CONNECTIONS // 2
-OPEN_LOOP = ("-c", CONNECTIONS, "-r", RATE, "-d", 1, "--warmup", "200ms", "--drain", 1)
+OPEN_LOOP = ("-c", CONNECTIONS, "-r", RATE, "-d", 1, "--warmup", "200ms", "--drain", 2)
 # Times are of the window alone, faults of the whole run.
-ALL_MEASURED = ("-c", CONNECTIONS, "-r", RATE, "-d", "1200ms", "--warmup", 0, "--drain", 1)
-CLOSED_LOOP = ("-c", CONNECTIONS, "-w", 8, "-d", 1, "--warmup", 0, "--drain", 1)
+ALL_MEASURED = ("-c", CONNECTIONS, "-r", RATE, "-d", "1200ms", "--warmup", 0, "--drain", 2)
+CLOSED_LOOP = ("-c", CONNECTIONS, "-w", 8, "-d", 1, "--warmup", 0, "--drain", 2)
 
 # `down`: only the relay's side could do this. `every`: the mean distance in envelopes.
 Kind = collections.namedtuple("Kind", "plan every delay_s load down",

@@ -97,6 +97,18 @@ def test_generator_stopped_limits_itself(relay, load):
     assert latency["server_network"]["p90"] < latency["response"]["p90"] / 2
 
 
+def test_generator_stopped_in_the_drain_loses_nothing(relay, load):
+    """What came while it could not look is there, and what is under way has its time yet."""
+    with FaultProxy(relay.address(), delay_s=0.15) as proxy:
+        run = load(proxy.url, "-c", CONNECTIONS, "-r", RATE, "-d", 1, "--warmup", 0, "--drain",
+                   "500ms")
+        # Envelopes of the last 0.15 s and more are on their way now.
+        await_envelopes(proxy, RATE * 0.8)
+        stop_for(run, 1.2)
+        document = run.passed()
+    assert document["delivery"]["late"] >= RATE * 0.1
+
+
 def test_what_the_generator_does_not_send_is_its_own_fault(relay, load):
     """More is due at once than may wait on a connection, and the relay would have taken it."""
     run = load(relay.url(), "-c", 2, "-r", 800, "-d", 2, "--warmup", 0)
