@@ -71,8 +71,8 @@ def options(arguments):
                     "messages for each second of processor time, memory, and what each reports\n"
                     "when the relay stalls. Installs and builds what is missing, not with --relay\n"
                     "or --load. The tables are printed; the figures stand in\n"
-                    "results/latest/generators.json. Nothing else may run on the machine. Under\n"
-                    "five minutes without the build.",
+                    "results/latest/generators.json. Nothing else may run on the machine.\n"
+                    "Five minutes without the build.",
         epilog="The foreign ones alone are installed by 'scripts/setup --generators'.\n"
                "Exit codes: 0 pass; 1 something is missing, did not start or broke; 104 bad\n"
                "command line; 105 interrupted.")

@@ -15,9 +15,8 @@ from . import arithmetic, tree
 from .relay import Relay
 from .work import Trouble, Work
 
-# Around the window: a second in which users may still arrive, the wait for the relay's next
-# count, the warm-up, and what is left when the window ends.
-ARRIVAL_S, COUNT_S, WARMUP_S, REST_S = 1, 1, 1, 1
+# Around the window: the wait for the relay's next count, the warm-up, and what is left when it ends.
+COUNT_S, WARMUP_S, REST_S = 1, 1, 1
 START_TIMEOUT_S = 30
 END_TIMEOUT_S = 60
 OUTPUT_SHOWN_CHARS = 400
@@ -99,7 +98,7 @@ def _take_window(tool, relay, process, window_s):
 
 def measure_rate(tool, connections, window_s, place):
     """As fast as it can, one message in flight for each connection."""
-    work = Work(connections, ARRIVAL_S + COUNT_S + WARMUP_S + window_s + REST_S)
+    work = Work(connections, tool.arrival_s + COUNT_S + WARMUP_S + window_s + REST_S)
     with _started(tool, work, place) as (relay, process, folder):
         _await_load(tool, work, relay, process, folder)
         seconds, messages, cpu_s, counters = _take_window(tool, relay, process, window_s)

@@ -49,6 +49,8 @@ class Tool:
     # What it measures latency from, and what it tells of it.
     latency = ""
     exit_codes = (0,)
+    # How long its users may arrive while others send already.
+    arrival_s = 0
     # False: it goes on until it is interrupted.
     ends_by_itself = True
 

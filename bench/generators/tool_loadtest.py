@@ -28,6 +28,7 @@ def parse_report(text):
 class Loadtest(tool.NpmTool):
     name = "loadtest"
     script = "bin/loadtest.js"
+    arrival_s = 1
     work = ("text messages (JSON, it takes nothing else) that come back on /echo, no cryptography; "
             "each message leaves three listeners behind, so it slows down")
     latency = "from the send; it has no rate for WebSockets, so it always sends as fast as it can"

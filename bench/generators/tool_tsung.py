@@ -46,6 +46,7 @@ def parse_log(text, seconds):
 
 class Tsung(tool.Tool):
     name = "tsung"
+    arrival_s = ARRIVAL_S
     work = "binary messages that come back on /echo, no cryptography"
     latency = "from the send; mean and maximum, no percentiles for WebSockets"
 
