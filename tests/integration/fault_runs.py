@@ -126,11 +126,11 @@ def run(load, relay, name, seed):
                             tester.log()])
 
 
-def run_all(run_one, names):
+def run_all(run_one, names, at_a_time=AT_A_TIME):
     """Each kind RUNS times: ("kind: so many of so many" and each run's own line, what is wrong)."""
     seeds = range(FIRST_SEED, FIRST_SEED + RUNS)
-    jobs = [(name, seed) for name in names for seed in seeds]
-    with concurrent.futures.ThreadPoolExecutor(AT_A_TIME) as pool:
+    jobs = [(name, seed) for seed in seeds for name in names]
+    with concurrent.futures.ThreadPoolExecutor(at_a_time) as pool:
         outcomes = list(pool.map(lambda job: run_one(*job), jobs))
     good = collections.Counter(name for (name, _), (_, wrong) in zip(jobs, outcomes) if not wrong)
     lines = [line for line, _ in outcomes if line]

@@ -28,7 +28,7 @@ KINDS = {
                                 "server_network", {}),
     # Many long ones are due on one connection, so that the client's kernel takes those of some
     # hundredths of a second, and all that are due later wait for a send that waits for the relay.
-    "sends wait": Kind(("-c", 5, "--group", "fan-out,recipients=4", "-p", 60000, "-r", 80), 320,
+    "sends wait": Kind(("-c", 5, "--group", "fan-out,recipients=4", "-p", 50000, "-r", 80), 320,
                        *SHORT, True, "send_queue", {"receive_buffer": 16384, "segment": 7400}),
 }
 
