@@ -12,6 +12,8 @@
 // Blocks of a message in a pass, at most; short messages take fewer.
 #define RAW_TILE 8u
 #define RAW_SHORT_TILE 4u
+// Blocks that share a reduction: deriving more powers of a key would cost more than it saves.
+#define RAW_PART 4u
 
 // Where a group's hash has come to.
 struct raw_hash {
@@ -19,14 +21,14 @@ struct raw_hash {
     size_t at;               // the tile to be written and hashed, in blocks
     vec text[RAW_TILE];      // its key stream
     vec hash_key;            // H
-    vec power[2 * RAW_TILE]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
-                             // something for blocks a tile does not have
+    vec power[2 * RAW_PART]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
+                             // something for blocks a part does not have
     vec hash, mask;
 };
 
 INLINE vec *raw_power(struct raw_hash *h, size_t n)
 {
-    return &h->power[RAW_TILE - 1 + n];
+    return &h->power[RAW_PART - 1 + n];
 }
 
 INLINE void derive_power(struct raw_hash *h, size_t n)
@@ -48,7 +50,7 @@ INLINE vec hash_raw_ad(struct raw_hash *h, const struct run *run)
         add_product(&sum, load_ad(&h->g, run, run->ad_blocks - n), *raw_power(h, n));
     return reduce_each(&sum);
 }
-_Static_assert(LANES_AD_BLOCKS <= RAW_SHORT_TILE, "powers for associated data");
+_Static_assert(LANES_AD_BLOCKS <= RAW_PART, "powers for associated data");
 
 // What is in registers from step to step.
 struct raw_steps {
@@ -65,8 +67,8 @@ INLINE void start_steps(struct raw_steps *k, const struct raw_hash *h, size_t ti
         k->text[t] = h->text[t];
 }
 
-// What is done of writing a tile after round r, LANES blocks of each message after the other from
-// its end: the key stream is added, and the text kept for GHASH. Wide lanes are exchanged one step
+// What is done of writing a tile after round r, LANES blocks of each message after the other:
+// the key stream is added, and the text kept for GHASH. Wide lanes are exchanged one step
 // at a time: many shuffles in a row would keep the cipher waiting.
 INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t r, size_t tile,
                            bool sealing)
@@ -74,7 +76,7 @@ INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t
     const size_t pace = LANES > 2 ? 3 : 1, step = (r - 1) % pace;
     if (r > tile / LANES * pace)
         return;
-    vec *const text = &k->text[tile - LANES * ((r - 1) / pace + 1)];
+    vec *const text = &k->text[LANES * ((r - 1) / pace)];
     if (step == 0)
         transpose(text);
     UNROLL
@@ -86,31 +88,37 @@ INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t
         transpose(text);
 }
 
+// One block of part (r / RAW_PART − 1) of a tile that has `left` blocks, from the part's end, as
+// its beginning waits for the part before.
+INLINE void hash_raw_block(struct raw_hash *h, struct raw_steps *k, size_t left, size_t r)
+{
+    const size_t first = (r / RAW_PART - 1) * RAW_PART, j = RAW_PART - 1 - r % RAW_PART;
+    if (first > 0 && left <= first)
+        return;
+    const size_t n = left - first < RAW_PART ? left - first : RAW_PART;
+    const vec text = k->text[first + j], power = raw_power(h, n)[-(ptrdiff_t)j];
+    if (r % RAW_PART == 0)
+        k->sum = first_product(text, power);
+    else
+        add_product(&k->sum, j == 0 ? xor_vec(text, k->hash) : text, power);
+}
+
 // What is done of a hash after round r of 1 … 14. If this is the first tile: powers, each shortly
-// before it is used, and associated data. The tile from its end, as its beginning waits for the
-// tile before. What is last.
+// before it is used, and associated data. The parts of the tile. What is last.
 INLINE void hash_raw_step(struct raw_hash *h, struct raw_steps *k, const struct run *run, size_t r,
                           size_t tile, bool sealing)
 {
-    const size_t text = tile == RAW_TILE ? 4 : 5; // the round of its last block
-    const size_t left = run->blocks - h->at, n = left < tile ? left : tile;
+    const size_t end = tile + RAW_PART, left = run->blocks - h->at;
     write_raw_step(h, k, r, tile, sealing);
-    if (r <= tile && h->at == 0)
+    if (r <= RAW_PART && h->at == 0)
         derive_power(h, r);
-    if (r == text && h->at == 0)
+    if (r == RAW_PART && h->at == 0)
         k->hash = hash_raw_ad(h, run);
-    if (r >= text && r < text + tile) {
-        const size_t j = tile - 1 - (r - text);
-        const vec block = j == 0 ? xor_vec(k->text[0], k->hash) : k->text[j];
-        const vec power = raw_power(h, n)[-(ptrdiff_t)j];
-        if (r == text)
-            k->sum = first_product(block, power);
-        else
-            add_product(&k->sum, block, power);
-    }
-    if (r == text + tile && run->blocks > 0)
+    if (r % RAW_PART == 0 && r > RAW_PART && r <= end && left > r - 2 * RAW_PART)
         k->hash = settle(reduce_each(&k->sum));
-    if (r == text + tile + 1 && left <= tile)
+    if (r >= RAW_PART && r < end)
+        hash_raw_block(h, k, left, r);
+    if (r == end + 1 && left <= tile)
         k->hash = settle(multiply(xor_vec(k->hash, load_lengths(&h->g, run)), *raw_power(h, 1)));
 }
 
@@ -153,6 +161,7 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
     if (before != NULL)
         before->hash = k.hash;
     next->mask = v[0];
+    next->hash = zero_vec();
     next->hash_key = v[tile + 1];
     keep_tile(next, 0, tile, v + 1);
 }
@@ -202,7 +211,7 @@ INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
     struct raw_steps k;
     bool all = true;
     UNROLL
-    for (size_t i = 0; i < RAW_TILE; i++)
+    for (size_t i = 0; i < RAW_PART; i++)
         h[0].power[i] = h[1].power[i] = zero_vec();
     take_group(&before->g, run, 0, &padding);
     start_raw(before, NULL, run, round, tile, sealing);
