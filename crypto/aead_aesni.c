@@ -169,12 +169,6 @@ INLINE __m128i sum_lanes(vec v)
     return v;
 }
 
-// Counters of the first blocks of text, in byte-reversed blocks; 1 is the tag's.
-INLINE vec first_counters(void)
-{
-    return _mm_set_epi32(0, 0, 0, 2);
-}
-
 INLINE vec splat_word(int word)
 {
     return _mm_set1_epi32(word);
@@ -186,10 +180,15 @@ INLINE vec reversal(void)
     return _mm_set_epi64x(0x0001020304050607ll, 0x08090A0B0C0D0E0Fll);
 }
 
-// The number of each lane, as the last byte of each of its words.
+// The number of each lane, in each of its words.
 INLINE vec lane_numbers(void)
 {
     return _mm_setzero_si128();
+}
+
+INLINE vec words_to_last_byte(vec v)
+{
+    return _mm_slli_epi32(v, 24);
 }
 
 INLINE vec spread_first_word(vec v)

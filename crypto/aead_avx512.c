@@ -170,12 +170,6 @@ INLINE __m128i sum_lanes(vec v)
     return _mm_xor_si128(_mm256_castsi256_si128(half), _mm256_extracti128_si256(half, 1));
 }
 
-// Counters of the first blocks of text, in byte-reversed blocks; 1 is the tag's.
-INLINE vec first_counters(void)
-{
-    return _mm512_set_epi32(0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3, 0, 0, 0, 2);
-}
-
 INLINE vec splat_word(int word)
 {
     return _mm512_set1_epi32(word);
@@ -188,10 +182,15 @@ INLINE vec reversal(void)
     return _mm512_set_epi64(high, low, high, low, high, low, high, low);
 }
 
-// The number of each lane, as the last byte of each of its words.
+// The number of each lane, in each of its words.
 INLINE vec lane_numbers(void)
 {
-    return _mm512_slli_epi32(_mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0), 24);
+    return _mm512_set_epi32(3, 3, 3, 3, 2, 2, 2, 2, 1, 1, 1, 1, 0, 0, 0, 0);
+}
+
+INLINE vec words_to_last_byte(vec v)
+{
+    return _mm512_slli_epi32(v, 24);
 }
 
 INLINE vec spread_first_word(vec v)

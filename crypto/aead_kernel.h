@@ -252,6 +252,7 @@ INLINE __m128i load_nonce(const uint8_t *nonce)
 // A column of a block before a round that adds to it what the block number `n` needs.
 #define COLUMN(n) (int)((uint32_t)(n) << 24 | NO_ADDEND * 0x010101u)
 
+#define COUNT_ROUND 9u // beside it the next chunk is counted
 struct counter {
     vec blocks;    // consecutive ones, byte-reversed
     uint32_t next; // the first one's number
@@ -260,57 +261,59 @@ struct counter {
     vec others, columns[CHUNK_VECTORS / COLUMNS];
 };
 
-INLINE void start_counter(struct counter *c, __m128i nonce)
+// From number `next` on; vectors are `step` apart. `lanes` has in each lane's words how far ahead
+// of the first one's its number is.
+INLINE void start_counter(struct counter *c, vec nonces, vec lanes, uint32_t next, uint32_t step)
 {
-    c->blocks = add_words(reverse_blocks(splat(nonce)), first_counters());
-    c->next = 2;
+    const vec number = splat(_mm_set_epi32(0, 0, 0, (int)next));
+    const vec columns = splat(_mm_set_epi32(COLUMN(next), COLUMN(next + 3 * step),
+                                            COLUMN(next + 2 * step), COLUMN(next + step)));
+    const vec first_word = splat(_mm_set_epi32(0, 0, 0, -1));
+    c->blocks = add_words(reverse_blocks(nonces), add_words(number, and_vec(lanes, first_word)));
+    c->next = next;
+    c->numbers = add_words(columns, words_to_last_byte(lanes));
     c->ahead = false;
-    c->numbers =
-        add_words(lane_numbers(), splat(_mm_set_epi32(COLUMN(2), COLUMN(2 + 3 * LANES),
-                                                      COLUMN(2 + 2 * LANES), COLUMN(2 + LANES))));
 }
 
 // What the first round makes of the next chunk's blocks, for count_on. As long as the last byte
 // does not carry over they differ in that byte alone, and after the round in the first column
 // alone: the others are computed once for all, and the first columns of COLUMNS blocks as those of
 // one.
-INLINE void count_ahead(struct counter *c, const struct state *s)
+INLINE void count_ahead(struct counter *c, vec key, vec next_key, uint32_t step)
 {
-    const vec key = splat_load(&s->round[0]);
     const vec same = and_vec(xor_vec(reverse_blocks(c->blocks), key),
                              splat(_mm_set_epi32(0x00FFFFFF, -1, -1, -1)));
     const vec last_key_byte = shuffle_bytes(key, splat_word(0x0F808080));
-    c->others = settle(aes_round(or_vec(same, splat(_mm_set_epi32(NO_ADDEND << 24, 0, 0, 0))),
-                                 splat_load(&s->round[1])));
+    c->others =
+        settle(aes_round(or_vec(same, splat(_mm_set_epi32(NO_ADDEND << 24, 0, 0, 0))), next_key));
     c->ahead = true;
     const vec first_column = spread_first_word(c->others);
     UNROLL
     for (size_t i = 0; i < CHUNK_VECTORS / COLUMNS; i++) {
-        const int before = (int)(i * COLUMNS * LANES << 24);
+        const int before = (int)(i * COLUMNS * step << 24);
         const vec bytes = add_words(c->numbers, splat_word(before));
         c->columns[i] = settle(aes_round(xor_vec(bytes, last_key_byte), first_column));
     }
 }
 
 // The next `count` vectors of counter blocks, after the first round.
-INLINE void count_on(struct counter *c, vec *v, size_t count, const struct state *s)
+INLINE void count_on(struct counter *c, vec *v, size_t count, vec key, vec next_key, uint32_t step)
 {
-    if (c->ahead && c->next % 256 + count * LANES <= 256) {
+    if (c->ahead && c->next % 256 + count * step <= 256) {
         UNROLL
         for (size_t i = 0; i < count; i++)
             v[i] = set_first_column(c->others, c->columns[i / COLUMNS], i % COLUMNS);
     } else {
-        const vec key = splat_load(&s->round[0]), next_key = splat_load(&s->round[1]);
         UNROLL
         for (size_t i = 0; i < count; i++) {
-            const vec after = splat(_mm_set_epi32(0, 0, 0, (int)(i * LANES)));
+            const vec after = splat(_mm_set_epi32(0, 0, 0, (int)(i * step)));
             v[i] = aes_round(xor_vec(reverse_blocks(add_words(c->blocks, after)), key), next_key);
         }
     }
     // Wraps in 32 bits, as inc32 does.
-    c->blocks = add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(count * LANES))));
-    c->numbers = add_words(c->numbers, splat_word((int)(count * LANES << 24)));
-    c->next += (uint32_t)(count * LANES);
+    c->blocks = add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(count * step))));
+    c->numbers = add_words(c->numbers, splat_word((int)(count * step << 24)));
+    c->next += (uint32_t)(count * step);
 }
 
 // A word repeated four times makes ShiftRows do nothing, so the last round is SubWord and Rcon.

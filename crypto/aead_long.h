@@ -6,8 +6,6 @@
 
 #include "aead_kernel.h"
 
-#define COUNT_ROUND 9u // beside it the next chunk is counted
-
 // A message on its way through the cipher.
 struct stream {
     struct counter counter; // of the next blocks
@@ -201,16 +199,21 @@ INLINE void run_rounds(vec *v, size_t vectors, __m128i *mask, const struct state
             *mask = settle_block(_mm_aesenc_si128(*mask, first_lane(key)));
         hash_step(&sum, &w, &before, p, r);
         if (r == COUNT_ROUND && mask == NULL)
-            count_ahead(counter, s);
+            count_ahead(counter, splat_load(&s->round[0]), splat_load(&s->round[1]), LANES);
     }
     finish_piece(p, &sum, before.hash);
+}
+
+INLINE void count_chunk(struct counter *c, vec *v, size_t vectors, const struct state *s)
+{
+    count_on(c, v, vectors, splat_load(&s->round[0]), splat_load(&s->round[1]), LANES);
 }
 
 // A whole chunk.
 INLINE void run_chunk(struct stream *m, const struct state *s, struct pending *p)
 {
     vec v[CHUNK_VECTORS];
-    count_on(&m->counter, v, CHUNK_VECTORS, s);
+    count_chunk(&m->counter, v, CHUNK_VECTORS, s);
     run_rounds(v, CHUNK_VECTORS, NULL, s, &m->counter, p);
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
     UNROLL
@@ -228,7 +231,7 @@ INLINE __m128i run_tail(struct stream *m, const struct state *s, __m128i mask, s
 {
     __asm__("" : "+r"(s)); // or the compiler loads all round keys before it knows how many vectors
     vec v[CHUNK_VECTORS];
-    count_on(&m->counter, v, vectors, s);
+    count_chunk(&m->counter, v, vectors, s);
     mask = _mm_aesenc_si128(_mm_xor_si128(mask, s->round[0]), s->round[1]);
     run_rounds(v, vectors, &mask, s, NULL, p);
     const vec last = splat_load(&s->round[ROUND_KEYS - 1]);
@@ -275,7 +278,7 @@ INLINE void start_stream(struct stream *m, __m128i *zeroth, __m128i *hash, const
 {
     const __m128i nonce = load_nonce(job->nonce);
     *zeroth = _mm_insert_epi32(nonce, 1 << 24, 3);
-    start_counter(&m->counter, nonce);
+    start_counter(&m->counter, splat(nonce), lane_numbers(), 2, LANES);
     m->in = job->in;
     m->out = job->out;
     *hash = is_ad_deferred(job) || is_ad_leading(job) ? _mm_setzero_si128()

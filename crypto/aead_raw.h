@@ -12,21 +12,23 @@
 // Blocks of a message in a pass, at most; short messages take fewer.
 #define RAW_TILE 8u
 #define RAW_SHORT_TILE 4u
+// Blocks that share a reduction: deriving more powers of a key would cost more than it saves.
+#define RAW_PART 4u
 
 // Where a group's hash has come to.
 struct raw_hash {
     struct group g;
-    size_t at;               // the tile to be hashed, in blocks
-    vec text[RAW_TILE];      // it
+    size_t at;               // the tile to be written and hashed, in blocks
+    vec text[RAW_TILE];      // its key stream
     vec hash_key;            // H
-    vec power[2 * RAW_TILE]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
-                             // something for blocks a tile does not have
+    vec power[2 * RAW_PART]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
+                             // something for blocks a part does not have
     vec hash, mask;
 };
 
 INLINE vec *raw_power(struct raw_hash *h, size_t n)
 {
-    return &h->power[RAW_TILE - 1 + n];
+    return &h->power[RAW_PART - 1 + n];
 }
 
 INLINE void derive_power(struct raw_hash *h, size_t n)
@@ -48,50 +50,84 @@ INLINE vec hash_raw_ad(struct raw_hash *h, const struct run *run)
         add_product(&sum, load_ad(&h->g, run, run->ad_blocks - n), *raw_power(h, n));
     return reduce_each(&sum);
 }
-_Static_assert(LANES_AD_BLOCKS <= RAW_SHORT_TILE, "powers for associated data");
+_Static_assert(LANES_AD_BLOCKS <= RAW_PART, "powers for associated data");
 
-// What is done of a hash after round r of 1 … 14. If this is the first tile: powers, each shortly
-// before it is used, and associated data. The tile from its end, as its beginning waits for the
-// tile before. What is last.
-INLINE void hash_raw_step(struct raw_hash *h, struct sum *sum, const struct run *run, size_t r,
-                          size_t tile)
+// What is in registers from step to step.
+struct raw_steps {
+    vec text[RAW_TILE]; // at first its key stream
+    vec hash;           // of what was before
+    struct sum sum;
+};
+
+INLINE void start_steps(struct raw_steps *k, const struct raw_hash *h, size_t tile)
 {
-    const size_t text = tile == RAW_TILE ? 4 : 5; // the round of its last block
-    const size_t left = run->blocks - h->at, n = left < tile ? left : tile;
-    if (r <= tile && h->at == 0)
-        derive_power(h, r);
-    if (r == text && h->at == 0)
-        h->hash = hash_raw_ad(h, run);
-    if (r >= text && r < text + tile) {
-        const size_t j = tile - 1 - (r - text);
-        const vec block = j == 0 ? xor_vec(h->text[0], h->hash) : h->text[j];
-        const vec power = raw_power(h, n)[-(ptrdiff_t)j];
-        if (r == text)
-            *sum = first_product(block, power);
-        else
-            add_product(sum, block, power);
-    }
-    if (r == text + tile && run->blocks > 0)
-        h->hash = settle(reduce_each(sum));
-    if (r == text + tile + 1 && left <= tile)
-        h->hash = settle(multiply(xor_vec(h->hash, load_lengths(&h->g, run)), *raw_power(h, 1)));
+    k->hash = h->hash;
+    UNROLL
+    for (size_t t = 0; t < tile; t++)
+        k->text[t] = h->text[t];
 }
 
-// Adds the key stream to a tile, stores, and keeps what GHASH takes.
-INLINE void run_tile(struct raw_hash *h, size_t at, size_t tile, vec *v, bool sealing)
+// What is done of writing a tile after round r, LANES blocks of each message after the other:
+// the key stream is added, and the text kept for GHASH. Wide lanes are exchanged one step
+// at a time: many shuffles in a row would keep the cipher waiting.
+INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t r, size_t tile,
+                           bool sealing)
+{
+    const size_t pace = LANES > 2 ? 3 : 1, step = (r - 1) % pace;
+    if (r > tile / LANES * pace)
+        return;
+    vec *const text = &k->text[LANES * ((r - 1) / pace)];
+    if (step == 0)
+        transpose(text);
+    UNROLL
+    for (size_t l = 0; l < LANES && step == pace / 2; l++) {
+        const size_t at = (h->at + (size_t)(text - k->text)) * BLOCK_BYTES;
+        text[l] = reverse_blocks(run_row(&h->g, l, at, text[l], sealing));
+    }
+    if (step == pace - 1)
+        transpose(text);
+}
+
+// One block of part (r / RAW_PART − 1) of a tile that has `left` blocks, from the part's end, as
+// its beginning waits for the part before.
+INLINE void hash_raw_block(struct raw_hash *h, struct raw_steps *k, size_t left, size_t r)
+{
+    const size_t first = (r / RAW_PART - 1) * RAW_PART, j = RAW_PART - 1 - r % RAW_PART;
+    if (first > 0 && left <= first)
+        return;
+    const size_t n = left - first < RAW_PART ? left - first : RAW_PART;
+    const vec text = k->text[first + j], power = raw_power(h, n)[-(ptrdiff_t)j];
+    if (r % RAW_PART == 0)
+        k->sum = first_product(text, power);
+    else
+        add_product(&k->sum, j == 0 ? xor_vec(text, k->hash) : text, power);
+}
+
+// What is done of a hash after round r of 1 … 14. If this is the first tile: powers, each shortly
+// before it is used, and associated data. The parts of the tile. What is last.
+INLINE void hash_raw_step(struct raw_hash *h, struct raw_steps *k, const struct run *run, size_t r,
+                          size_t tile, bool sealing)
+{
+    const size_t end = tile + RAW_PART, left = run->blocks - h->at;
+    write_raw_step(h, k, r, tile, sealing);
+    if (r <= RAW_PART && h->at == 0)
+        derive_power(h, r);
+    if (r == RAW_PART && h->at == 0)
+        k->hash = hash_raw_ad(h, run);
+    if (r % RAW_PART == 0 && r > RAW_PART && r <= end && left > r - 2 * RAW_PART)
+        k->hash = settle(reduce_each(&k->sum));
+    if (r >= RAW_PART && r < end)
+        hash_raw_block(h, k, left, r);
+    if (r == end + 1 && left <= tile)
+        k->hash = settle(multiply(xor_vec(k->hash, load_lengths(&h->g, run)), *raw_power(h, 1)));
+}
+
+INLINE void keep_tile(struct raw_hash *h, size_t at, size_t tile, const vec *stream)
 {
     h->at = at;
     UNROLL
-    for (size_t t = 0; t < tile; t += LANES) {
-        transpose(v + t);
-        UNROLL
-        for (size_t l = 0; l < LANES; l++)
-            v[t + l] = reverse_blocks(run_row(&h->g, l, (at + t) * BLOCK_BYTES, v[t + l], sealing));
-        transpose(v + t);
-        UNROLL
-        for (size_t l = 0; l < LANES; l++)
-            h->text[t + l] = v[t + l];
-    }
+    for (size_t t = 0; t < tile; t++)
+        h->text[t] = stream[t];
 }
 
 // A group's first tile while its keys are expanded, and the last one of the group before, if there
@@ -100,8 +136,10 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
                       vec round[ROUND_KEYS], size_t tile, bool sealing)
 {
     vec v[RAW_TILE + 2]; // masks the tags; text; becomes H
-    struct sum sum;
+    struct raw_steps k;
     const uint8_t *raw[LANES];
+    if (before != NULL)
+        start_steps(&k, before, tile);
     UNROLL
     for (size_t l = 0; l < LANES; l++)
         raw[l] = next->g.job[l].raw_key;
@@ -118,34 +156,46 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
             round[r] = key[r % 2];
         run_round(v, tile + 2, r, key[r % 2]);
         if (before != NULL)
-            hash_raw_step(before, &sum, run, r, tile);
+            hash_raw_step(before, &k, run, r, tile, sealing);
     }
+    if (before != NULL)
+        before->hash = k.hash;
     next->mask = v[0];
+    next->hash = zero_vec();
     next->hash_key = v[tile + 1];
-    run_tile(next, 0, tile, v + 1, sealing);
+    keep_tile(next, 0, tile, v + 1);
 }
 
 // Whatever of the group's text goes beyond the first tile.
 INLINE void continue_raw(struct raw_hash *h, const struct run *run, const vec round[ROUND_KEYS],
                          bool sealing)
 {
-    vec counter =
-        add_words(reverse_blocks(load_nonces(&h->g)), splat(_mm_set_epi32(0, 0, 0, RAW_TILE + 2)));
+    struct counter counter;
+    struct raw_steps k;
+    if (run->blocks <= RAW_TILE)
+        return;
+    start_counter(&counter, load_nonces(&h->g), zero_vec(), RAW_TILE + 2, 1);
+    count_ahead(&counter, round[0], round[1], 1);
+    start_steps(&k, h, RAW_TILE);
     for (size_t at = RAW_TILE; at < run->blocks; at += RAW_TILE) {
         vec v[RAW_TILE];
-        struct sum sum;
+        count_on(&counter, v, RAW_TILE, round[0], round[1], 1);
         UNROLL
-        for (size_t j = 0; j < RAW_TILE; j++) {
-            v[j] = xor_vec(reverse_blocks(counter), round[0]);
-            counter = add_words(counter, splat(_mm_set_epi32(0, 0, 0, 1)));
-        }
-        UNROLL
-        for (size_t r = 1; r < ROUND_KEYS; r++) {
+        for (size_t r = 2; r < ROUND_KEYS; r++) {
             run_round(v, RAW_TILE, r, round[r]);
-            hash_raw_step(h, &sum, run, r, RAW_TILE);
+            if (r == 2)
+                hash_raw_step(h, &k, run, 1, RAW_TILE, sealing);
+            hash_raw_step(h, &k, run, r, RAW_TILE, sealing);
+            if (r == COUNT_ROUND)
+                count_ahead(&counter, round[0], round[1], 1);
         }
-        run_tile(h, at, RAW_TILE, v, sealing);
+        h->at = at;
+        UNROLL
+        for (size_t t = 0; t < RAW_TILE; t++)
+            k.text[t] = v[t];
     }
+    keep_tile(h, h->at, RAW_TILE, k.text);
+    h->hash = k.hash;
 }
 
 INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
@@ -158,10 +208,10 @@ INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
     struct raw_hash h[2], *before = &h[0];
     struct padding padding;
     vec round[ROUND_KEYS];
-    struct sum sum;
+    struct raw_steps k;
     bool all = true;
     UNROLL
-    for (size_t i = 0; i < RAW_TILE; i++)
+    for (size_t i = 0; i < RAW_PART; i++)
         h[0].power[i] = h[1].power[i] = zero_vec();
     take_group(&before->g, run, 0, &padding);
     start_raw(before, NULL, run, round, tile, sealing);
@@ -176,9 +226,11 @@ INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
             continue_raw(next, run, round, sealing);
         before = next;
     }
+    start_steps(&k, before, tile);
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS; r++)
-        hash_raw_step(before, &sum, run, r, tile);
+        hash_raw_step(before, &k, run, r, tile, sealing);
+    before->hash = k.hash;
     all = finish_raw(before, run, sealing, ok) && all;
     sp_wipe(h, sizeof(h));
     sp_wipe(round, sizeof(round));
