@@ -30,8 +30,9 @@ HOLD_S = 0.5
 REFUSALS = ("refuse", "refuse_twice", "refuse_and_deliver")
 
 Envelope = collections.namedtuple("Envelope", "payload_at kind message_id")
-# In seconds of time.monotonic().
-Stall = collections.namedtuple("Stall", "began ended")
+# In seconds of time.monotonic(). `caught_up`: when as many envelopes as the proxy's `follow` says had
+# been passed to clients since it began.
+Stall = collections.namedtuple("Stall", "began ended caught_up")
 
 
 class Frames:
@@ -149,7 +150,9 @@ class Link:
         if envelope is None or envelope.kind != KIND_SESSION:
             self.send(frame)
             return
-        if not self.is_down:
+        if self.is_down:
+            self.proxy.count_passed()
+        else:
             self.proxy.senders[envelope.message_id[:DIALOG_BYTES]] = self.way_back
         if self.is_down == self.proxy.is_up:
             self.send(frame)
@@ -226,7 +229,7 @@ class FaultProxy:
     """Runs in a thread of its own; use it in a `with`. `plan`: faults, or (fault, argument)."""
 
     def __init__(self, target, plan=(), *, every=5, skip=0, is_up=False, delay_s=0,
-                 receive_buffer=None, segment=None, seed=1):
+                 receive_buffer=None, segment=None, follow=0, seed=1):
         self.target, self.every, self.is_up, self.delay_s = target, every, is_up, delay_s
         self.receive_buffer, self.segment = receive_buffer, segment
         self.random = random.Random(seed)
@@ -234,7 +237,8 @@ class FaultProxy:
                                       for fault in plan)
         self.next_at = skip + self._draw_distance()
         self.done = collections.Counter()
-        self.stalls = []
+        self._ended = []
+        self.follow, self._left_to_follow, self._caught_up = follow, 0, 0
         self.envelopes = 0  # of sessions, in the direction of the faults
         self.down = []
         self.senders = {}  # by what their message ids have in common: the way back to them
@@ -243,7 +247,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         refuses = any(fault in REFUSALS for fault, _ in self.plan)
         # What nobody needs to know of passes unseen.
-        self.looks_at = {True: bool(not is_up or delay_s), False: bool(is_up or delay_s or refuses)}
+        self.looks_at = {True: bool(not is_up or delay_s or follow), False: bool(is_up or delay_s or refuses)}
 
     def __enter__(self):
         self._thread.start()
@@ -273,12 +277,22 @@ class FaultProxy:
         """Pass on and read nothing of one direction for so long."""
         self._loop.call_soon_threadsafe(self.begin_stall, seconds, is_down)
 
+    @property
+    def stalls(self):
+        return [Stall(began, ended, self._caught_up) for began, ended in self._ended]
+
+    def count_passed(self):
+        if self._left_to_follow:
+            self._left_to_follow -= 1
+            self._caught_up = time.monotonic()
+
     def begin_stall(self, seconds, is_down):
         began = time.monotonic()
 
         def end():
             self.flowing[is_down].set()
-            self.stalls.append(Stall(began, time.monotonic()))
+            self._ended.append((began, time.monotonic()))
+        self._left_to_follow = self.follow
         self.done["stall"] += 1
         self.flowing[is_down].clear()
         self._loop.call_later(seconds, end)
