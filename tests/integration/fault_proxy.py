@@ -25,6 +25,8 @@ SESSION_HEADER_BYTES = 16  # id and counter: what is behind is sealed
 KIND_SESSION = 2
 # A frame held back whose successor does not come goes on after this, and counts for nothing.
 HOLD_S = 0.5
+# How often the proxy looks whether it gets its processor.
+LOOK_S = 0.005
 # Answered to the sender in the relay's name. What it refused and delivered all the same, or refused
 # twice, is answered once too often.
 REFUSALS = ("refuse", "refuse_twice", "refuse_and_deliver")
@@ -237,6 +239,7 @@ class FaultProxy:
                                       for fault in plan)
         self.next_at = skip + self._draw_distance()
         self.done = collections.Counter()
+        self.late_s = 0  # the longest that it did not get its processor
         self._ended = []
         self.follow, self._left_to_follow, self._caught_up = follow, 0, 0
         self.envelopes = 0  # of sessions, in the direction of the faults
@@ -321,12 +324,24 @@ class FaultProxy:
         listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         server = await asyncio.start_server(self._accept, sock=listener, backlog=1024)
+        self._start_task(self._look_at_itself())
         self._ready.set()
         await self._stop.wait()
         server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _look_at_itself(self):
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            self.late_s = max(self.late_s, time.monotonic() - before - LOOK_S)
+
+    def _start_task(self, work):
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, client_reader, client_writer):
         relay_reader, relay_writer = await asyncio.open_connection(*self.target)
@@ -338,6 +353,4 @@ class FaultProxy:
         self.down.append(links[1])
         for link in links:
             for work in (link.read(), link.write()):
-                task = asyncio.create_task(work)
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._start_task(work)

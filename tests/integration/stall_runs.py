@@ -15,6 +15,10 @@ from test_load import check_budget
 
 WINDOW_S = 10
 OUT_BY = 0.05
+# Who did not get its processor for so long, proxy or generator, was one more stall, of which the
+# arithmetic knows nothing: that run is made again when it came out otherwise.
+LATE_S = 0.03
+ATTEMPTS = 3
 THRESHOLD = 99
 
 # `rate`: of envelopes. `held`: the part of the budget that has the waiting. `objectives`: which of
@@ -82,8 +86,7 @@ def compare(kind, document, code, stall):
             f"{max_s:8.4f} {uncorrected_s:12.4f} {held_s:8.4f}"), wrong
 
 
-def run(load, relay, name, seed):
-    """One run of a kind: (one line of figures, what is wrong with it, empty when nothing is)."""
+def run_once(load, relay, name, seed):
     kind = KINDS[name]
     chance = random.Random(f"{name} {seed}")
     # Between a tenth and seven tenths of the window.
@@ -96,5 +99,16 @@ def run(load, relay, name, seed):
         document = tester.result()
         (stall,) = proxy.stalls
     figures, wrong = compare(kind, document, tester.code, stall)
-    line = f"{name:<20} {seed:>4} {figures}"
-    return line, "\n  ".join([line, *wrong, tester.log()]) if wrong else ""
+    late_s = max(proxy.late_s, document["latency_us"]["schedule_lag"]["max"] / 1e6)
+    return f"{name:<20} {seed:>4} {figures}", wrong, late_s, tester.log()
+
+
+def run(load, relay, name, seed):
+    """A run of a kind: (one line of figures, what is wrong with it, empty when nothing is)."""
+    for attempt in range(ATTEMPTS):
+        line, wrong, late_s, log = run_once(load, relay, name, seed)
+        if attempt > 0:
+            line += f"  attempt {attempt + 1}"
+        if not wrong or late_s < LATE_S:
+            break
+    return line, "\n  ".join([line, *wrong, log]) if wrong else ""
