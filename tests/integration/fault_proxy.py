@@ -25,13 +25,16 @@ SESSION_HEADER_BYTES = 16  # id and counter: what is behind is sealed
 KIND_SESSION = 2
 # A frame held back whose successor does not come goes on after this, and counts for nothing.
 HOLD_S = 0.5
+# How often the proxy looks whether it gets its processor.
+LOOK_S = 0.005
 # Answered to the sender in the relay's name. What it refused and delivered all the same, or refused
 # twice, is answered once too often.
 REFUSALS = ("refuse", "refuse_twice", "refuse_and_deliver")
 
 Envelope = collections.namedtuple("Envelope", "payload_at kind message_id")
-# In seconds of time.monotonic().
-Stall = collections.namedtuple("Stall", "began ended")
+# In seconds of time.monotonic(). `caught_up`: when as many envelopes as the proxy's `follow` says had
+# been passed to clients since it began.
+Stall = collections.namedtuple("Stall", "began ended caught_up")
 
 
 class Frames:
@@ -149,7 +152,9 @@ class Link:
         if envelope is None or envelope.kind != KIND_SESSION:
             self.send(frame)
             return
-        if not self.is_down:
+        if self.is_down:
+            self.proxy.count_passed()
+        else:
             self.proxy.senders[envelope.message_id[:DIALOG_BYTES]] = self.way_back
         if self.is_down == self.proxy.is_up:
             self.send(frame)
@@ -226,7 +231,7 @@ class FaultProxy:
     """Runs in a thread of its own; use it in a `with`. `plan`: faults, or (fault, argument)."""
 
     def __init__(self, target, plan=(), *, every=5, skip=0, is_up=False, delay_s=0,
-                 receive_buffer=None, segment=None, seed=1):
+                 receive_buffer=None, segment=None, follow=0, seed=1):
         self.target, self.every, self.is_up, self.delay_s = target, every, is_up, delay_s
         self.receive_buffer, self.segment = receive_buffer, segment
         self.random = random.Random(seed)
@@ -234,7 +239,9 @@ class FaultProxy:
                                       for fault in plan)
         self.next_at = skip + self._draw_distance()
         self.done = collections.Counter()
-        self.stalls = []
+        self.late_s = 0  # the longest that it did not get its processor
+        self._ended = []
+        self.follow, self._left_to_follow, self._caught_up = follow, 0, 0
         self.envelopes = 0  # of sessions, in the direction of the faults
         self.down = []
         self.senders = {}  # by what their message ids have in common: the way back to them
@@ -243,7 +250,7 @@ class FaultProxy:
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
         refuses = any(fault in REFUSALS for fault, _ in self.plan)
         # What nobody needs to know of passes unseen.
-        self.looks_at = {True: bool(not is_up or delay_s), False: bool(is_up or delay_s or refuses)}
+        self.looks_at = {True: bool(not is_up or delay_s or follow), False: bool(is_up or delay_s or refuses)}
 
     def __enter__(self):
         self._thread.start()
@@ -273,12 +280,22 @@ class FaultProxy:
         """Pass on and read nothing of one direction for so long."""
         self._loop.call_soon_threadsafe(self.begin_stall, seconds, is_down)
 
+    @property
+    def stalls(self):
+        return [Stall(began, ended, self._caught_up) for began, ended in self._ended]
+
+    def count_passed(self):
+        if self._left_to_follow:
+            self._left_to_follow -= 1
+            self._caught_up = time.monotonic()
+
     def begin_stall(self, seconds, is_down):
         began = time.monotonic()
 
         def end():
             self.flowing[is_down].set()
-            self.stalls.append(Stall(began, time.monotonic()))
+            self._ended.append((began, time.monotonic()))
+        self._left_to_follow = self.follow
         self.done["stall"] += 1
         self.flowing[is_down].clear()
         self._loop.call_later(seconds, end)
@@ -307,12 +324,24 @@ class FaultProxy:
         listener.bind(("127.0.0.1", 0))
         self.port = listener.getsockname()[1]
         server = await asyncio.start_server(self._accept, sock=listener, backlog=1024)
+        self._start_task(self._look_at_itself())
         self._ready.set()
         await self._stop.wait()
         server.close()
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _look_at_itself(self):
+        while True:
+            before = time.monotonic()
+            await asyncio.sleep(LOOK_S)
+            self.late_s = max(self.late_s, time.monotonic() - before - LOOK_S)
+
+    def _start_task(self, work):
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _accept(self, client_reader, client_writer):
         relay_reader, relay_writer = await asyncio.open_connection(*self.target)
@@ -324,6 +353,4 @@ class FaultProxy:
         self.down.append(links[1])
         for link in links:
             for work in (link.read(), link.write()):
-                task = asyncio.create_task(work)
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                self._start_task(work)

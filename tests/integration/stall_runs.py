@@ -3,6 +3,8 @@
 What is due in a stall of S waits for its end: a share S / T of a window of T, for times spread evenly
 over 0 to S. So the quantile q of the response is S - (1 - q) T, as long as 1 - q < S / T, and the
 time an envelope takes anyway. S is what the proxy's stall really was, T what the window really was.
+A proxy catches up as fast as its processor lets it, so S is taken where the quantile is: until it
+had let through the envelopes that were due before that one, by its own clock and count.
 """
 import collections
 import random
@@ -13,6 +15,10 @@ from test_load import check_budget
 
 WINDOW_S = 10
 OUT_BY = 0.05
+# Who did not get its processor for so long, proxy or generator, was one more stall, of which the
+# arithmetic knows nothing: that run is made again when it came out otherwise.
+LATE_S = 0.03
+ATTEMPTS = 3
 THRESHOLD = 99
 
 # `rate`: of envelopes. `held`: the part of the budget that has the waiting. `objectives`: which of
@@ -40,8 +46,9 @@ def is_near(value, wanted):
     return abs(value / wanted - 1) <= OUT_BY
 
 
-def compare(kind, document, code, stall_s):
+def compare(kind, document, code, stall):
     """(one line of figures, what is wrong with them)."""
+    stall_s = stall.caught_up - stall.began
     latency, budget = document["latency_us"], document["budget"]
     analytic_s = stall_s - 0.01 * document["run"]["duration_s"] + latency["response"]["p50"] / 1e6
     p99_s, max_s = latency["response"]["p99"] / 1e6, latency["response"]["max"] / 1e6
@@ -53,7 +60,8 @@ def compare(kind, document, code, stall_s):
             wrong.append(what)
 
     expect(is_near(p99_s, analytic_s), "the p99 is not the analytic one")
-    expect(is_near(max_s, stall_s), "the longest is not the whole stall")
+    expect((stall.ended - stall.began) * (1 - OUT_BY) <= max_s <= stall_s * (1 + OUT_BY),
+           "the longest is not the whole stall")
     if kind.held == "server_network":
         expect(is_near(held_s, analytic_s) and is_near(uncorrected_s, analytic_s),
                "it was not outside of the generator")
@@ -78,18 +86,29 @@ def compare(kind, document, code, stall_s):
             f"{max_s:8.4f} {uncorrected_s:12.4f} {held_s:8.4f}"), wrong
 
 
-def run(load, relay, name, seed):
-    """One run of a kind: (one line of figures, what is wrong with it, empty when nothing is)."""
+def run_once(load, relay, name, seed):
     kind = KINDS[name]
     chance = random.Random(f"{name} {seed}")
     # Between a tenth and seven tenths of the window.
     place = HANDSHAKES + int(kind.rate * WINDOW_S * (0.1 + 0.6 * chance.random()))
     with FaultProxy(relay.address(), [("stall", kind.stall_s)], every=1, skip=place,
-                    is_up=kind.is_up, seed=seed, **kind.proxy) as proxy:
+                    is_up=kind.is_up, follow=int(0.01 * WINDOW_S * kind.rate), seed=seed,
+                    **kind.proxy) as proxy:
         tester = load(proxy.url, *kind.load, "-d", WINDOW_S, "--warmup", 0, "--seed", seed,
                       *(word for objective in kind.objectives for word in ("-T", objective)))
         document = tester.result()
         (stall,) = proxy.stalls
-    figures, wrong = compare(kind, document, tester.code, stall.ended - stall.began)
-    line = f"{name:<20} {seed:>4} {figures}"
-    return line, "\n  ".join([line, *wrong, tester.log()]) if wrong else ""
+    figures, wrong = compare(kind, document, tester.code, stall)
+    late_s = max(proxy.late_s, document["latency_us"]["schedule_lag"]["max"] / 1e6)
+    return f"{name:<20} {seed:>4} {figures}", wrong, late_s, tester.log()
+
+
+def run(load, relay, name, seed):
+    """A run of a kind: (one line of figures, what is wrong with it, empty when nothing is)."""
+    for attempt in range(ATTEMPTS):
+        line, wrong, late_s, log = run_once(load, relay, name, seed)
+        if attempt > 0:
+            line += f"  attempt {attempt + 1}"
+        if not wrong or late_s < LATE_S:
+            break
+    return line, "\n  ".join([line, *wrong, log]) if wrong else ""
