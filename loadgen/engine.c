@@ -191,6 +191,9 @@ static bool is_drained(const struct shard *s)
     if (shard_is_open_loop(s) && s->sender_count > 0 &&
         s->start_ns + plan_next_ns(&s->plan) < s->end_ns)
         return false;
+    // That the relay took a durable one may be told after it came.
+    if (s->options->durable && t->accepted + t->ledger.refused < t->ledger.expected)
+        return false;
     return s->due_pending == 0 && t->ledger.received + t->ledger.refused >= t->ledger.expected &&
            t->handshakes_done + t->handshakes_failed >= t->handshakes_started;
 }
