@@ -80,9 +80,8 @@ INLINE size_t count_states(size_t count)
 
 // One after the other. Of raw keys LANES are expanded at once, into every other half of the room:
 // the message before is still to be hashed.
-INLINE bool run_long(const struct run *run, bool raw, bool sealing, bool *ok)
+INLINE bool run_long(const struct run *run, struct state *states, bool raw, bool sealing, bool *ok)
 {
-    struct state states[2 * LANES];
     struct pending pending = {.piece = {.job = NULL}, .sum = zero_sum()};
     bool all = true;
     for (size_t at = 0; at < run->count; at += LANES) {
@@ -105,27 +104,39 @@ INLINE bool run_long(const struct run *run, bool raw, bool sealing, bool *ok)
     }
     if (sealing)
         seal_pending(&pending);
-    if (raw)
-        sp_wipe(states, count_states(run->count) * sizeof(struct state));
     return all;
 }
 
-static void seal_long_class(const struct run *run, bool raw)
+static __attribute__((noinline)) bool seal_long_class(const struct run *run, struct state *states,
+                                                      bool raw)
 {
-    run_long(run, raw, true, NULL);
+    return run_long(run, states, raw, true, NULL);
 }
 
-static bool open_long_class(const struct run *run, bool raw, bool *ok)
+static __attribute__((noinline)) bool open_long_class(const struct run *run, struct state *states,
+                                                      bool raw, bool *ok)
 {
-    return run_long(run, raw, false, ok);
+    return run_long(run, states, raw, false, ok);
+}
+
+// What a call left where it had its variables: masks of tags and sums may have been there for want
+// of registers, and with a tag and its text they would give H away.
+#define FRAME_BYTES 1536u
+static __attribute__((noinline)) void wipe_frame(void)
+{
+    vec below[FRAME_BYTES / sizeof(vec)];
+    wipe_vectors(below, FRAME_BYTES / sizeof(vec));
 }
 
 static bool run_long_class(const struct run *run, bool raw, bool sealing, bool *ok)
 {
-    if (!sealing)
-        return open_long_class(run, raw, ok);
-    seal_long_class(run, raw);
-    return true;
+    struct state states[2 * LANES];
+    const bool all =
+        sealing ? seal_long_class(run, states, raw) : open_long_class(run, states, raw, ok);
+    wipe_frame();
+    if (raw)
+        sp_wipe(states, count_states(run->count) * sizeof(struct state));
+    return all;
 }
 
 // Have so many messages enough company to share vectors? Raw keys have theirs in lanes whatever
