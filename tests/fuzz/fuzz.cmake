@@ -113,6 +113,7 @@ target_link_libraries(fuzz_control_handle_event PRIVATE
 sealpost_fuzzer(measurement_parse loadgen/compare/measurement_parse.c loadgen/compare/measurement.c
   loadgen/compare/metric.c loadgen/compare/comparison.c loadgen/compare/comparison_print.c
   loadgen/compare/description.c loadgen/compare/export.c loadgen/compare/junit.c loadgen/compare/stat_bootstrap.c
+  loadgen/compare/stat_pair.c
   loadgen/compare/stat_rank.c loadgen/compare/stat_sample.c)
 target_include_directories(fuzz_measurement_parse PRIVATE ${PROJECT_SOURCE_DIR}/loadgen
   ${PROJECT_SOURCE_DIR}/loadgen/compare)
