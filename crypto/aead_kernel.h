@@ -243,11 +243,6 @@ INLINE __m128i load_nonce(const uint8_t *nonce)
 }
 
 #define COLUMNS 4u
-#define NO_ADDEND 0x52 // a byte whose substitute is 0 and adds nothing to its column
-// A column of a block before a round that adds to it what the block number `n` needs.
-#define COLUMN(n) (int)((uint32_t)(n) << 24 | NO_ADDEND * 0x010101u)
-
-#define COLUMNS 4u
 #define NO_ADDEND 0x52 // a byte whose substitute is 0, which adds nothing to its column
 // A column of a block before a round that adds to it what the block number `n` needs.
 #define COLUMN(n) (int)((uint32_t)(n) << 24 | NO_ADDEND * 0x010101u)
