@@ -8,6 +8,7 @@ from fault_proxy import FaultProxy
 from relay_process import OUTBOX_MIN_BYTES, PATIENCE_S, binary
 from test_load import BAD_OPTIONS, FAULTS, INTEGRITY, await_traffic, load, url_of  # noqa: F401
 
+SKIPPED_MAX = 64  # messages in a row that a ratchet follows if nobody is away
 SHORT = ("--warmup", "0", "-d", "1")
 
 
@@ -241,12 +242,14 @@ def test_offline_mailbox_that_is_full(relay, load):
 
 def test_offline_mailbox_that_is_full_of_a_ratchet(relay, load):
     """It follows all that may be refused in an absence, here by the bytes that a mailbox keeps."""
-    document = without_faults(load(relay.url(), "-c", 2, "--warmup", "0", "-d", "1500ms", "-p",
+    document = without_faults(load(relay.url(), "-c", 2, "--warmup", "0", "-d", "2", "-p",
                                    16000, "--drain", "10s", "--session", "ratchet", "--group",
-                                   "offline,offline=300ms,messages=1024"))
+                                   "offline,offline=700ms,messages=1024"))
     group = only_group(document)
-    # 8 MiB are 520 of these: more are refused in a row than a ratchet follows otherwise.
-    assert group["refused"] >= 500 and group["departures"] >= 2
+    # 8 MiB are 520 of these, and the rest of an absence is refused in a row: in one of them at least
+    # more than a ratchet follows otherwise.
+    assert group["departures"] >= 2
+    assert group["refused"] > SKIPPED_MAX * group["departures"]
     assert document["delivery"]["refused_by"]["queue_full"] == group["refused"]
     assert group["received"] + group["refused"] == group["sent"]
     assert group["received"] > 700

@@ -285,8 +285,10 @@ def test_a_real_run_of_sealpost_load(tmp_path):
     assert row["sealpost_load_times"] == 1
     (stall,) = result["stall"]
     assert stall["stall_s"] >= 0.8
-    # 4 s at 1,000 a second, each counted by the relay, the warm-up's too.
-    assert stall["said"]["messages"] == pytest.approx(4000, abs=40)
+    # 4 s at 1,000 a second, or a little more where the window's end came late; each counted by the
+    # relay, the warm-up's too.
+    assert stall["said"]["per_s"] == pytest.approx(1000, rel=0.02)
+    assert stall["said"]["messages"] == pytest.approx(4000, rel=0.05)
     assert stall["messages"] >= stall["said"]["messages"]
     # An open loop must say 800 and 760; who sends only after an answer could not say the second.
     assert stall["open_loop"]["p99_ms"] == pytest.approx(stall["stall_s"] * 1000 - 40)
