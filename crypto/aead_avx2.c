@@ -29,6 +29,11 @@
 #define RAW_COMPANY 2u   // fewer long ones with raw keys likewise
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
+// Stack that the kernels take, to be wiped; see aead_kernel.h.
+#define LONG_FRAME_BYTES 1536
+#define SHORT_FRAME_BYTES 2112
+#define RAW_FRAME_BYTES 3584
+
 typedef __m256i vec;
 
 INLINE vec splat(__m128i block)

@@ -28,6 +28,11 @@
 #define RAW_COMPANY 4u   // fewer long ones with raw keys likewise
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
+// Stack that the kernels take, to be wiped; see aead_kernel.h.
+#define LONG_FRAME_BYTES 1152
+#define SHORT_FRAME_BYTES 2112
+#define RAW_FRAME_BYTES 6016
+
 typedef __m512i vec;
 
 INLINE vec splat(__m128i block)

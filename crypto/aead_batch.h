@@ -119,23 +119,25 @@ static __attribute__((noinline)) bool open_long_class(const struct run *run, str
     return run_long(run, states, raw, false, ok);
 }
 
-// What a call left where it had its variables: masks of tags and sums may have been there for want
-// of registers, and with a tag and its text they would give H away.
-#define FRAME_BYTES 1536u
-static __attribute__((noinline)) void wipe_frame(void)
-{
-    vec below[FRAME_BYTES / sizeof(vec)];
-    wipe_vectors(below, FRAME_BYTES / sizeof(vec));
-}
+WIPE_FRAMES(wipe_long, LONG_FRAME_BYTES)
+WIPE_FRAMES(wipe_short, SHORT_FRAME_BYTES)
+WIPE_FRAMES(wipe_raw, RAW_FRAME_BYTES)
 
 static bool run_long_class(const struct run *run, bool raw, bool sealing, bool *ok)
 {
     struct state states[2 * LANES];
     const bool all =
         sealing ? seal_long_class(run, states, raw) : open_long_class(run, states, raw, ok);
-    wipe_frame();
+    wipe_long();
     if (raw)
         sp_wipe(states, count_states(run->count) * sizeof(struct state));
+    return all;
+}
+
+static bool run_lanes_class(const struct run *run, bool raw, bool sealing, bool *ok)
+{
+    const bool all = (raw ? run_raw_class : run_short_class)(run, sealing, ok);
+    (raw ? wipe_raw : wipe_short)();
     return all;
 }
 
@@ -166,7 +168,7 @@ INLINE bool run_class(struct run run, unsigned class, bool sealing, bool *ok)
     struct run stragglers = run;
     stragglers.count = count_stragglers(&run, class, raw);
     run.count -= stragglers.count;
-    bool all = (raw ? run_raw_class : run_short_class)(&run, sealing, ok);
+    bool all = run_lanes_class(&run, raw, sealing, ok);
     if (stragglers.count > 0) {
         stragglers.jobs += run.count;
         stragglers.number += run.count;

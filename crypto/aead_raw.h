@@ -232,8 +232,6 @@ INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
         hash_raw_step(before, &k, run, r, tile, sealing);
     before->hash = k.hash;
     all = finish_raw(before, run, sealing, ok) && all;
-    sp_wipe(h, sizeof(h));
-    sp_wipe(round, sizeof(round));
     return all;
 }
 
@@ -257,7 +255,8 @@ static bool open_raw_short(const struct run *run, bool *ok)
     return run_raw(run, RAW_SHORT_TILE, false, ok);
 }
 
-static bool run_raw_class(const struct run *run, bool sealing, bool *ok)
+// Its caller wipes.
+static __attribute__((noinline)) bool run_raw_class(const struct run *run, bool sealing, bool *ok)
 {
     if (run->blocks <= RAW_SHORT_TILE)
         return sealing ? seal_raw_short(run) : open_raw_short(run, ok);

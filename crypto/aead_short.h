@@ -46,14 +46,6 @@ struct short_group {
     vec low, high; // the sum of what is hashed so far
 };
 
-// With a tag and its text the rest would give H away.
-INLINE void wipe_short(struct short_group *s)
-{
-    wipe_vectors(&s->mask, 1);
-    wipe_vectors(&s->low, 1);
-    wipe_vectors(&s->high, 1);
-}
-
 // Associated data and lengths.
 INLINE struct sum hash_ends(const struct short_group *s, const struct run *run, vec lowest_power)
 {
@@ -184,8 +176,6 @@ INLINE void seal_short_run(const struct run *run, size_t room)
     }
     run_short(NULL, &before, run, room, true, &tags);
     finish_group(&before.g, run, tags, true, NULL);
-    wipe_short(&before);
-    wipe_short(&s);
 }
 
 INLINE bool open_short_run(const struct run *run, size_t room, bool *ok)
@@ -200,7 +190,6 @@ INLINE bool open_short_run(const struct run *run, size_t room, bool *ok)
         run_short(&s, &s, run, room, false, &tags);
         all = finish_group(&s.g, run, tags, false, ok) && all;
     }
-    wipe_short(&s);
     return all;
 }
 
@@ -220,7 +209,8 @@ DEFINE_SHORT(4)
 DEFINE_SHORT(8)
 DEFINE_SHORT(16)
 
-static bool run_short_class(const struct run *run, bool sealing, bool *ok)
+// Its caller wipes.
+static __attribute__((noinline)) bool run_short_class(const struct run *run, bool sealing, bool *ok)
 {
     if (run->blocks <= 4)
         return (sealing ? seal_short_4 : open_short_4)(run, ok);

@@ -68,7 +68,7 @@ if(CMAKE_C_COMPILER_ID STREQUAL "GNU" AND CMAKE_C_COMPILER_VERSION MATCHES "^14[
   constant_time_test(scan 120
     ${SEALPOST_PYTHON3} -B ${CMAKE_CURRENT_SOURCE_DIR}/constant_time/scan_kernels.py
     --list ${CMAKE_CURRENT_SOURCE_DIR}/constant_time/kernels.txt --compiler ${CMAKE_C_COMPILER}
-    --kernels ${kernels} --objects $<TARGET_OBJECTS:constant_time_sealcrypto>)
+    --sources ${PROJECT_SOURCE_DIR}/crypto --kernels ${kernels} --objects $<TARGET_OBJECTS:constant_time_sealcrypto>)
 else()
   constant_time_skip(scan "kernels.txt is about the code of gcc 14")
 endif()

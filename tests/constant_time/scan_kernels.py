@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Scan the machine code of the kernels for what could tell a secret by its time.
 
-usage: scan_kernels.py --list kernels.txt --compiler CC --kernels NAME.c... --objects FILE.c.o...
+usage: scan_kernels.py --list kernels.txt --compiler CC --sources DIR --kernels NAME.c...
+                       --objects FILE.c.o...
 
 Of the objects those are scanned that belong to a kernel.
 
@@ -19,6 +20,9 @@ back from another function is not. Found, function by function, are
 
 A pointer has to be loaded before it is followed: 64 bits that were loaded make an address as they
 are, and with something given added, but no more once they were shifted, masked or multiplied.
+
+The kernels of AES-GCM are also asked how deep their calls go, which must be no deeper than what is
+wiped after them.
 
 What is found must stand in the list with a reason, and be found no more often than the list says.
 A tiny object with one of each kind is compiled and scanned first: what is not found there is not
@@ -473,6 +477,48 @@ def scan_object(path, word=POINTER):
     return [(code, list(function.findings.values())) for code, function in zip(codes, functions)]
 
 
+# What the sources say is wiped of the stack, after calls of which functions. What those call in turn
+# counts, but for who wipes for himself.
+WIPED = {"LONG_FRAME_BYTES": ["seal_long_class", "open_long_class"],
+         "SHORT_FRAME_BYTES": [f"{way}_short_{room}" for way in ("seal", "open")
+                               for room in (4, 8, 16)],
+         "RAW_FRAME_BYTES": ["run_raw_class"]}
+WIPE_FOR_THEMSELVES = {"expand_group", "expand_keys"}
+LINE = 64  # what frames are aligned to
+
+
+def frame_bytes(code):
+    """What a function takes of the stack: the address to return to, saved registers, its own."""
+    pushed = sum(8 for i in code.instructions if i.name == "push")
+    own = [int(i.operands[0][1:], 16) for i in code.instructions
+           if i.name == "sub" and i.operands[1:] == ["%rsp"]]
+    aligned = any(i.name == "and" and i.operands[1:] == ["%rsp"] for i in code.instructions)
+    return 8 + pushed + sum(own) + (LINE - 8 if aligned else 0)
+
+
+def depth_bytes(code, codes):
+    """The same with what it calls, as far as that is in this object. Nothing here recurs."""
+    inside = {i.address for i in code.instructions}
+    targets = {i.target for i in code.instructions if i.name in ("call", "jmp")} - inside
+    callees = [c for c in codes if c.section == code.section and c.instructions[0].address in targets
+               and plain_name(c) not in WIPE_FOR_THEMSELVES]
+    return frame_bytes(code) + max((depth_bytes(c, codes) for c in callees), default=0)
+
+
+def judge_wipes(path, source):
+    """Complaints about kernels that leave more on the stack than is wiped."""
+    codes = [code for code in disassemble(path) if code.instructions and ".cold" not in code.name]
+    named = collections.defaultdict(list)
+    for code in codes:
+        named[plain_name(code)].append(code)
+    for name, kernels in WIPED.items():
+        wiped = int(re.search(rf"^#define {name} (\d+)$", source, re.MULTILINE)[1])
+        for kernel in kernels:
+            deepest = max((depth_bytes(code, codes) for code in named[kernel]), default=None)
+            if deepest is None or deepest > wiped:
+                yield f"{path.name}: {kernel} takes {deepest} bytes of stack, {name} is {wiped}"
+
+
 def plain_name(code):
     """The compiler's clones and parts of a function go by its name."""
     return re.sub(r"\.(cold|part|constprop|isra)\b.*", "", code.name)
@@ -544,6 +590,7 @@ def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--list", required=True, type=pathlib.Path)
     arguments.add_argument("--compiler", required=True)
+    arguments.add_argument("--sources", required=True, type=pathlib.Path)
     arguments.add_argument("--kernels", nargs="+", required=True)
     arguments.add_argument("--objects", nargs="+", required=True, type=pathlib.Path)
     options = arguments.parse_args()
@@ -551,6 +598,10 @@ def main():
     entries = [Listed(row) for row in rows if row and row[0] != "#"]
     paths = [path for path in options.objects if path.name.removesuffix(".o") in options.kernels]
     complaints = [*scan_control(options.compiler), *scan_all(paths, entries)]
+    for path in paths:
+        if re.fullmatch(r"aead_(aesni|avx2|avx512)\.c\.o", path.name):
+            source = options.sources / path.name.removesuffix(".o")
+            complaints += judge_wipes(path, source.read_text())
     if len(paths) != len(options.kernels):
         complaints.append("not every kernel has an object")
     for complaint in complaints:
