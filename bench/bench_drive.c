@@ -93,6 +93,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     case ARGP_KEY_END:
         if (!o->plan.protocol || !o->target)
             argp_error(state, "--protocol and --target are needed");
+        if (o->plan.is_held && o->json && strcmp(o->json, "-") == 0)
+            argp_error(state, "--hold says 'ready' on standard output: give --json a file");
         return 0;
     default:
         return ARGP_ERR_UNKNOWN;

@@ -1,5 +1,4 @@
-// Wilcoxon's signed-rank test. Pure but for the tables it allocates and frees. Ranks are kept
-// doubled, so that sums stay whole numbers with ties as well (stat_rank.c).
+// Wilcoxon's signed-rank test. Pure but for the tables it allocates and frees.
 #include "stat_pair.h"
 
 #include <assert.h>
@@ -8,41 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-struct difference {
-    double size; // of the logarithm
-    uint32_t rank2;
-    bool is_positive;
-};
-
-static int ascending(const void *a, const void *b)
-{
-    const struct difference *x = a, *y = b;
-
-    return (x->size > y->size) - (x->size < y->size);
-}
-
-// Returns the sum of t³ − t over the groups of t ties.
-static double rank_differences(struct difference *d, size_t count)
-{
-    double ties = 0;
-
-    qsort(d, count, sizeof *d, ascending);
-    for (size_t from = 0, to; from < count; from = to) {
-        double t;
-
-        for (to = from + 1; to < count && !(d[to].size > d[from].size);)
-            to++;
-        for (size_t i = from; i < to; i++)
-            d[i].rank2 = (uint32_t)(from + 1 + to);
-        t = (double)(to - from);
-        ties += t * t * t - t;
-    }
-    return ties;
-}
+#include "stat_ties.h"
 
 // When nothing differs every rank is of a positive difference or not with the same chance: count
 // the 2^count choices by their sum.
-static int count_exactly(const struct difference *d, size_t count, uint64_t observed2, double *p)
+static int count_exactly(const struct stat_ranked *d, size_t count, uint64_t observed2, double *p)
 {
     size_t sums = count * (count + 1) + 1;
     double *ways = calloc(sums, sizeof *ways);
@@ -73,8 +42,8 @@ static double approximate(uint64_t observed2, double n, double ties)
 
 int stat_pair_test(const double *ratios, size_t count, double *p)
 {
-    struct difference *d = calloc(count + 1, sizeof *d);
-    uint64_t sum2 = 0;
+    struct stat_ranked *d = calloc(count + 1, sizeof *d);
+    uint64_t sum2;
     size_t n = 0;
     double ties;
     int err = 0;
@@ -86,11 +55,9 @@ int stat_pair_test(const double *ratios, size_t count, double *p)
 
         assert(ratios[i] > 0);
         if (fabs(log_ratio) > 0)
-            d[n++] = (struct difference){.size = fabs(log_ratio), .is_positive = log_ratio > 0};
+            d[n++] = (struct stat_ranked){.value = fabs(log_ratio), .is_marked = log_ratio > 0};
     }
-    ties = rank_differences(d, n);
-    for (size_t i = 0; i < n; i++)
-        sum2 += d[i].is_positive ? d[i].rank2 : 0;
+    ties = stat_ties_rank(d, n, &sum2);
     if (n <= STAT_PAIR_EXACT_MAX)
         err = count_exactly(d, n, sum2, p);
     else

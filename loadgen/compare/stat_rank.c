@@ -1,7 +1,4 @@
 // The Mann-Whitney U test. Pure but for the tables it allocates and frees.
-//
-// Ranks are kept doubled: a tie of two values for ranks 3 and 4 gives both 3.5, which is 7 here, so
-// that rank sums stay whole numbers and the exact distribution can be counted with ties as well.
 #include "stat_rank.h"
 
 #include <assert.h>
@@ -10,51 +7,11 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-struct item {
-    double value;
-    uint32_t rank2; // doubled
-    bool is_first;
-};
-
-static int ascending(const void *a, const void *b)
-{
-    const struct item *x = a, *y = b;
-
-    return (x->value > y->value) - (x->value < y->value);
-}
-
-// Sort and give every item its doubled rank. Returns the sum of t³ − t over the groups of t ties.
-static double rank_items(struct item *items, size_t count)
-{
-    double ties = 0;
-
-    qsort(items, count, sizeof *items, ascending);
-    for (size_t from = 0, to; from < count; from = to) {
-        double t;
-
-        for (to = from + 1; to < count && !(items[to].value > items[from].value);)
-            to++;
-        // Ranks from + 1 … to: their mean, doubled.
-        for (size_t i = from; i < to; i++)
-            items[i].rank2 = (uint32_t)(from + 1 + to);
-        t = (double)(to - from);
-        ties += t * t * t - t;
-    }
-    return ties;
-}
-
-static uint64_t rank_sum2(const struct item *items, size_t count)
-{
-    uint64_t sum = 0;
-
-    for (size_t i = 0; i < count; i++)
-        sum += items[i].is_first ? items[i].rank2 : 0;
-    return sum;
-}
+#include "stat_ties.h"
 
 // Every choice of first_count of the ranks is equally likely when nothing differs: count the
 // choices by their sum, ways[k][s] of k ranks that add up to s, one rank after the other.
-static int count_exactly(const struct item *items, size_t count, size_t first_count,
+static int count_exactly(const struct stat_ranked *items, size_t count, size_t first_count,
                          uint64_t observed2, double *p)
 {
     size_t sums = count * (count + 1) + 1; // all doubled ranks add up to count (count + 1)
@@ -93,7 +50,7 @@ int stat_rank_test(const double *first, size_t first_count, const double *second
                    size_t second_count, struct stat_rank *out)
 {
     size_t count = first_count + second_count;
-    struct item *items = calloc(count, sizeof *items);
+    struct stat_ranked *items = calloc(count, sizeof *items);
     uint64_t sum2;
     double ties;
     int err = 0;
@@ -102,11 +59,10 @@ int stat_rank_test(const double *first, size_t first_count, const double *second
     if (!items)
         return -ENOMEM;
     for (size_t i = 0; i < first_count; i++)
-        items[i] = (struct item){.value = first[i], .is_first = true};
+        items[i] = (struct stat_ranked){.value = first[i], .is_marked = true};
     for (size_t i = 0; i < second_count; i++)
-        items[first_count + i] = (struct item){.value = second[i]};
-    ties = rank_items(items, count);
-    sum2 = rank_sum2(items, count);
+        items[first_count + i] = (struct stat_ranked){.value = second[i]};
+    ties = stat_ties_rank(items, count, &sum2);
     *out = (struct stat_rank){
         .u = ((double)sum2 - (double)(first_count * (first_count + 1))) / 2,
         .is_exact = count <= STAT_RANK_EXACT_MAX,

@@ -125,6 +125,8 @@ def test_portable_tier(tmp_path, monkeypatch):
     (["aead", "--rounds", "26"], "--rounds: '26' is not a whole number from 1 to 25"),
     (["aead", "--seconds", "0"], "--seconds: '0' is not a number of seconds up to 3600"),
     (["aead", "--pin", "4096"], "--pin: '4096' is not a whole number from 0 to 255"),
+    (["drive", "-P", "raw", "-t", "127.0.0.1:1", "--hold", "--json", "-"],
+     "--hold says 'ready' on standard output: give --json a file"),
     (["ed25519", "stray"], "unexpected argument 'stray'"),
     (["ed25519", "--nonsense"], "unrecognized option '--nonsense'")])
 def test_wrong_command_line(options, said):
