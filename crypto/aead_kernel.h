@@ -277,6 +277,10 @@ INLINE void start_counter(struct counter *c, vec nonces, vec lanes, uint32_t nex
     c->next = next;
     c->numbers = add_words(columns, words_to_last_byte(lanes));
     c->ahead = false;
+    c->others = zero_vec(); // not used until it is ahead, which not every compiler sees
+    UNROLL
+    for (size_t i = 0; i < CHUNK_VECTORS / COLUMNS; i++)
+        c->columns[i] = zero_vec();
 }
 
 // What the first round makes of the next chunk's blocks, for count_on. As long as the last byte
