@@ -275,7 +275,9 @@ def test_all_behaviours_at_once(start_relay, load):
     behaviours = ["chat", "fan-out,recipients=7", "handshake", "prekey-drain,prekeys=5",
                   "churn,online=200ms", "storm,every=400ms", "slow-reader,read=200000",
                   "offline,offline=200ms,messages=20", "idle"]
-    document = without_faults(load(url, *tls, "-c", 72, "-t", 2, *SHORT, "--drain", "5s",
+    # Long enough for the last prekey also where a sanitizer and other tests have most of the machine.
+    document = without_faults(load(url, *tls, "-c", 72, "-t", 2, "--warmup", "0", "-d", "3",
+                                   "--drain", "5s",
                                    *(o for b in behaviours for o in ("--group", b))))
     groups = groups_of(document)
     assert set(groups) == {b.split(",")[0] for b in behaviours}
