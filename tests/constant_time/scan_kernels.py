@@ -485,15 +485,18 @@ WIPED = {"LONG_FRAME_BYTES": ["seal_long_class", "open_long_class"],
          "RAW_FRAME_BYTES": ["run_raw_class"]}
 WIPE_FOR_THEMSELVES = {"expand_group", "expand_keys"}
 LINE = 64  # what frames are aligned to
+RED_ZONE = 128
 
 
 def frame_bytes(code):
-    """What a function takes of the stack: the address to return to, saved registers, its own."""
+    """What a function takes of the stack: the address to return to, saved registers, its own, and if
+    it calls nobody the red zone below (System V ABI, section 3.2.2)."""
     pushed = sum(8 for i in code.instructions if i.name == "push")
     own = [int(i.operands[0][1:], 16) for i in code.instructions
            if i.name == "sub" and i.operands[1:] == ["%rsp"]]
     aligned = any(i.name == "and" and i.operands[1:] == ["%rsp"] for i in code.instructions)
-    return 8 + pushed + sum(own) + (LINE - 8 if aligned else 0)
+    below = 0 if any(i.name == "call" for i in code.instructions) else RED_ZONE
+    return 8 + pushed + sum(own) + (LINE - 8 if aligned else 0) + below
 
 
 def depth_bytes(code, codes):
@@ -517,6 +520,11 @@ def judge_wipes(path, source):
             deepest = max((depth_bytes(code, codes) for code in named[kernel]), default=None)
             if deepest is None or deepest > wiped:
                 yield f"{path.name}: {kernel} takes {deepest} bytes of stack, {name} is {wiped}"
+    # Says that it has nothing to wipe.
+    for code in named["expand_key"] + named["init_key"]:
+        if any(i.operands and stack_slot(i.operands[-1]) and i.name.lstrip("v").startswith("mov")
+               and re.match(r"%[xyz]mm", i.operands[0]) for i in code.instructions):
+            yield f"{path.name}: {code.name} leaves a part of a key on the stack"
 
 
 def plain_name(code):
