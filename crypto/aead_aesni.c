@@ -31,8 +31,9 @@
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
 #define LONG_FRAME_BYTES 832
-#define SHORT_FRAME_BYTES 512
-#define RAW_FRAME_BYTES 1856
+#define SHORT_FRAME_BYTES 704
+#define RAW_FRAME_BYTES 1984
+#define RAW_SHORT_FRAME_BYTES 1856
 
 typedef __m128i vec;
 
@@ -134,11 +135,6 @@ INLINE vec low_to_high(vec v)
     return _mm_bslli_si128(v, 8);
 }
 
-INLINE vec high_to_low(vec v)
-{
-    return _mm_bsrli_si128(v, 8);
-}
-
 INLINE vec slide_one_word(vec v)
 {
     return _mm_bslli_si128(v, 4);
@@ -177,6 +173,18 @@ INLINE __m128i sum_lanes(vec v)
 INLINE vec splat_word(int word)
 {
     return _mm_set1_epi32(word);
+}
+
+// In the low half of each block.
+INLINE vec low_halves(long long low)
+{
+    return _mm_set_epi64x(0, low);
+}
+
+// In the last word of each block.
+INLINE vec last_word(int word)
+{
+    return _mm_set_epi32(word, 0, 0, 0);
 }
 
 // For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.

@@ -30,9 +30,10 @@
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
-#define LONG_FRAME_BYTES 1600
+#define LONG_FRAME_BYTES 1696
 #define SHORT_FRAME_BYTES 2240
-#define RAW_FRAME_BYTES 3648
+#define RAW_FRAME_BYTES 3840
+#define RAW_SHORT_FRAME_BYTES 3648
 
 typedef __m256i vec;
 
@@ -134,11 +135,6 @@ INLINE vec low_to_high(vec v)
     return _mm256_bslli_epi128(v, 8);
 }
 
-INLINE vec high_to_low(vec v)
-{
-    return _mm256_bsrli_epi128(v, 8);
-}
-
 INLINE vec slide_one_word(vec v)
 {
     return _mm256_bslli_epi128(v, 4);
@@ -177,6 +173,18 @@ INLINE __m128i sum_lanes(vec v)
 INLINE vec splat_word(int word)
 {
     return _mm256_set1_epi32(word);
+}
+
+// In the low half of each block.
+INLINE vec low_halves(long long low)
+{
+    return _mm256_set_epi64x(0, low, 0, low);
+}
+
+// In the last word of each block.
+INLINE vec last_word(int word)
+{
+    return _mm256_set_epi32(word, 0, 0, 0, word, 0, 0, 0);
 }
 
 // For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.

@@ -30,8 +30,9 @@
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
 #define LONG_FRAME_BYTES 1280
-#define SHORT_FRAME_BYTES 2176
+#define SHORT_FRAME_BYTES 2816
 #define RAW_FRAME_BYTES 6144
+#define RAW_SHORT_FRAME_BYTES 3712
 
 typedef __m512i vec;
 
@@ -130,22 +131,17 @@ INLINE vec swap_halves(vec v)
 
 INLINE vec low_to_high(vec v)
 {
-    return _mm512_bslli_epi128(v, 8);
-}
-
-INLINE vec high_to_low(vec v)
-{
-    return _mm512_bsrli_epi128(v, 8);
+    return _mm512_unpacklo_epi64(_mm512_setzero_si512(), v);
 }
 
 INLINE vec slide_one_word(vec v)
 {
-    return _mm512_bslli_epi128(v, 4);
+    return _mm512_maskz_shuffle_epi32(0xEEEE, v, 0x90);
 }
 
 INLINE vec slide_two_words(vec v)
 {
-    return _mm512_bslli_epi128(v, 8);
+    return _mm512_unpacklo_epi64(_mm512_setzero_si512(), v);
 }
 
 INLINE vec spread_last_word(vec v)
@@ -178,6 +174,18 @@ INLINE __m128i sum_lanes(vec v)
 INLINE vec splat_word(int word)
 {
     return _mm512_set1_epi32(word);
+}
+
+// In the low half of each block.
+INLINE vec low_halves(long long low)
+{
+    return _mm512_set_epi64(0, low, 0, low, 0, low, 0, low);
+}
+
+// In the last word of each block.
+INLINE vec last_word(int word)
+{
+    return _mm512_set_epi32(word, 0, 0, 0, word, 0, 0, 0, word, 0, 0, 0, word, 0, 0, 0);
 }
 
 // For shuffle_bytes: each block from its end. Whole, or the compiler spreads it at every use.

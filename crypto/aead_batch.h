@@ -122,6 +122,7 @@ static __attribute__((noinline)) bool open_long_class(const struct run *run, str
 WIPE_FRAMES(wipe_long, LONG_FRAME_BYTES)
 WIPE_FRAMES(wipe_short, SHORT_FRAME_BYTES)
 WIPE_FRAMES(wipe_raw, RAW_FRAME_BYTES)
+WIPE_FRAMES(wipe_raw_short, RAW_SHORT_FRAME_BYTES)
 
 static bool run_long_class(const struct run *run, bool raw, bool sealing, bool *ok)
 {
@@ -136,8 +137,17 @@ static bool run_long_class(const struct run *run, bool raw, bool sealing, bool *
 
 static bool run_lanes_class(const struct run *run, bool raw, bool sealing, bool *ok)
 {
-    const bool all = (raw ? run_raw_class : run_short_class)(run, sealing, ok);
-    (raw ? wipe_raw : wipe_short)();
+    bool all;
+    if (!raw) {
+        all = run_short_class(run, sealing, ok);
+        wipe_short();
+    } else if (run->blocks <= RAW_SHORT_TILE) {
+        all = run_raw_short_class(run, sealing, ok);
+        wipe_raw_short();
+    } else {
+        all = run_raw_class(run, sealing, ok);
+        wipe_raw();
+    }
     return all;
 }
 
@@ -196,14 +206,25 @@ INLINE struct run make_run(const struct sp_aead_job *jobs, const uint8_t *number
 INLINE bool are_alike(const struct sp_aead_job *jobs, size_t count)
 {
     const bool raw = jobs[0].key == NULL;
-    uintptr_t different = 0, missing = 0;
+    // Where the key is, and where the other kind would be.
+    const size_t mine =
+        raw ? offsetof(struct sp_aead_job, raw_key) : offsetof(struct sp_aead_job, key);
+    const size_t other =
+        raw ? offsetof(struct sp_aead_job, key) : offsetof(struct sp_aead_job, raw_key);
+    const size_t len = jobs[0].len, ad_len = jobs[0].ad_len;
+    uintptr_t different = 0, missing = 0, apart = 0;
     for (size_t i = 0; i < count; i++) {
         const struct sp_aead_job *job = &jobs[i];
-        different |= (job->len ^ jobs[0].len) | (job->ad_len ^ jobs[0].ad_len);
-        different |= (uintptr_t)(raw ? (const void *)job->key : job->raw_key);
-        missing |= (uintptr_t)(raw ? job->raw_key : (const void *)job->key) - 1;
+        uintptr_t key, none;
+        memcpy(&key, (const uint8_t *)job + mine, sizeof(key));
+        memcpy(&none, (const uint8_t *)job + other, sizeof(none));
+        different |= job->len ^ len;
+        apart |= job->ad_len ^ ad_len;
+        different |= none;
+        missing |= key - 1;
     }
-    return different == 0 && missing <= INTPTR_MAX; // no pointer is negative but NULL less one
+    return (different | apart) == 0 &&
+           missing <= INTPTR_MAX; // no pointer is negative but NULL less one
 }
 
 // Job numbers by class.

@@ -88,49 +88,22 @@ INLINE void add_no_product(struct sum *sum, const struct waiting *w)
     sum->high = xor_vec(sum->high, w->high);
 }
 
-INLINE vec halves(vec v)
-{
-    return xor_vec(v, swap_halves(v));
-}
-
-// Karatsuba: three multiplications, for where they are what there is most of. `middle` collects the
-// products of the sums of halves; reduce_each_3 is what knows.
-INLINE struct sum first_product_3(vec a, vec b)
-{
-    return (struct sum){multiply_low(a, b), multiply_low(halves(a), halves(b)),
-                        multiply_high(a, b)};
-}
-
 // Modulo x^128 + x^7 + x^2 + x + 1, in reversed order: 64 coefficients from the low end are cleared
-// by adding the modulus times them, then the next 64.
-INLINE vec reduce(vec low, vec high)
+// by adding the modulus times them. What is left of `low`, and that, begins where `above` does.
+INLINE vec times_modulus(vec low)
 {
-    const vec modulus = splat(_mm_set_epi64x(0, (long long)0xC200000000000000ull));
-    const vec first = xor_vec(swap_halves(low), multiply_low(low, modulus));
-    return xor3_vec(high, swap_halves(first), multiply_low(first, modulus));
+    return multiply_low(low, low_halves((long long)0xC200000000000000ull));
 }
 
-INLINE vec join_low(const struct sum *sum)
+INLINE vec fold(vec low, vec above)
 {
-    return xor_vec(sum->low, low_to_high(sum->middle));
-}
-
-INLINE vec join_high(const struct sum *sum)
-{
-    return xor_vec(sum->high, high_to_low(sum->middle));
+    return xor3_vec(above, swap_halves(low), times_modulus(low));
 }
 
 // Each lane for itself.
 INLINE vec reduce_each(const struct sum *sum)
 {
-    return reduce(join_low(sum), join_high(sum));
-}
-
-INLINE vec reduce_each_3(const struct sum *sum)
-{
-    struct sum four = *sum;
-    four.middle = xor3_vec(sum->middle, sum->low, sum->high);
-    return reduce_each(&four);
+    return fold(fold(sum->low, sum->middle), sum->high);
 }
 
 // Of one block, in the first lane.
@@ -152,31 +125,20 @@ INLINE __m128i settle_block(__m128i block)
 
 // A sum on its way to its remainder, all lanes together.
 struct reduction {
-    vec low, high;
-    __m128i low_block, high_block;
-    __m128i first, hash;
+    vec folded;
+    __m128i hash;
 };
 
 // Each step waits for the one before: there should be other work between them.
-#define REDUCTION_STEPS 5u
+#define REDUCTION_STEPS 3u
 INLINE void reduce_step(struct reduction *r, const struct sum *sum, size_t step)
 {
-    const __m128i modulus = _mm_set_epi64x(0, (long long)0xC200000000000000ull);
-    if (step == 0) {
-        r->low = settle(join_low(sum));
-        r->high = settle(join_high(sum));
-    } else if (step == 1) {
-        r->low_block = settle_block(sum_lanes(r->low));
-    } else if (step == 2) {
-        r->high_block = settle_block(sum_lanes(r->high));
-    } else if (step == 3) {
-        r->first = settle_block(_mm_xor_si128(_mm_shuffle_epi32(r->low_block, 0x4E),
-                                              _mm_clmulepi64_si128(r->low_block, modulus, 0x00)));
-    } else {
-        r->hash = settle_block(
-            _mm_xor_si128(_mm_xor_si128(r->high_block, _mm_shuffle_epi32(r->first, 0x4E)),
-                          _mm_clmulepi64_si128(r->first, modulus, 0x00)));
-    }
+    if (step == 0)
+        r->folded = settle(fold(sum->low, sum->middle));
+    else if (step == 1)
+        r->folded = settle(fold(r->folded, sum->high));
+    else
+        r->hash = settle_block(sum_lanes(r->folded));
 }
 
 INLINE __m128i reduce_lanes(const struct sum *sum)
@@ -195,14 +157,15 @@ INLINE __m128i reverse_block(__m128i block)
 
 INLINE vec multiply(vec a, vec b)
 {
-    const struct sum sum = first_product_3(a, b);
-    return reduce_each_3(&sum);
+    const struct sum sum = first_product(a, b);
+    return reduce_each(&sum);
 }
 
 // The cross products cancel.
 INLINE vec square(vec a)
 {
-    return reduce(multiply_low(a, a), multiply_high(a, a));
+    const vec low = multiply_low(a, a);
+    return fold(xor_vec(swap_halves(low), times_modulus(low)), multiply_high(a, a));
 }
 
 INLINE vec divide_by_x(vec a)
@@ -324,17 +287,17 @@ INLINE void count_on(struct counter *c, vec *v, size_t count, vec key, vec next_
     c->next += (uint32_t)(count * step);
 }
 
-// A word repeated four times makes ShiftRows do nothing, so the last round is SubWord and Rcon.
+// A word repeated four times makes ShiftRows do nothing, so the last round is SubWord and adds the
+// rest.
 INLINE vec next_round_key(vec before_previous, vec previous, size_t i)
 {
-    const vec rotated_last_word = splat(_mm_set1_epi32(0x0C0F0E0D));
-    vec key = before_previous;
-    key = xor_vec(key, slide_one_word(key));
-    key = xor_vec(key, slide_two_words(key));
+    const vec rotated_last_word = splat_word(0x0C0F0E0D);
+    const vec two = xor_vec(before_previous, slide_one_word(before_previous));
+    const vec four = xor_vec(two, slide_two_words(two));
     if (i % 2 == 0) // Rcon doubles from 1, far from where it would have to be reduced
-        return xor_vec(key, aes_last(shuffle_bytes(previous, rotated_last_word),
-                                     splat(_mm_set1_epi32(1 << (i / 2 - 1)))));
-    return xor_vec(key, aes_last(spread_last_word(previous), zero_vec()));
+        return aes_last(shuffle_bytes(previous, rotated_last_word),
+                        xor_vec(four, splat_word(1 << (i / 2 - 1))));
+    return aes_last(spread_last_word(previous), four);
 }
 
 // Round keys and the lowest `powers` powers of H of LANES keys, each into its own state.

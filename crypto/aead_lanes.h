@@ -34,34 +34,33 @@ struct padding {
     uint8_t tag[SP_TAG_BYTES];
 };
 
-static void pad_group(struct group *g, struct padding *p)
+static __attribute__((noinline)) const struct sp_aead_job *pad_jobs(const struct sp_aead_job *jobs,
+                                                                    size_t used, struct padding *p)
 {
     for (size_t l = 0; l < LANES; l++) {
-        p->job[l] = g->job[l < g->used ? l : 0];
-        if (l >= g->used) {
+        p->job[l] = jobs[l < used ? l : 0];
+        if (l >= used) {
             p->job[l].len = 0;
             p->job[l].tag = p->tag;
         }
     }
     memset(p->tag, 0, sizeof(p->tag));
-    g->job = p->job;
-    g->whole_len = 0;
+    return p->job;
 }
 
-INLINE void take_group(struct group *g, const struct run *run, size_t at, struct padding *p)
+INLINE struct group take_group(const struct run *run, size_t at, struct padding *p)
 {
-    g->at = at;
-    g->job = run->jobs + at;
-    g->used = LANES;
-    g->whole_len = g->job[0].len;
+    struct group g = {run->jobs + at, at, LANES, run->jobs[at].len};
     if (__builtin_expect(run->count - at < LANES, 0)) {
-        g->used = run->count - at;
-        pad_group(g, p);
+        g.used = run->count - at;
+        g.job = pad_jobs(g.job, g.used, p);
+        g.whole_len = 0;
     } else if (!run->alike) {
         UNROLL
         for (size_t l = 1; l < LANES; l++)
-            g->whole_len = g->job[l].len < g->whole_len ? g->job[l].len : g->whole_len;
+            g.whole_len = g.job[l].len < g.whole_len ? g.job[l].len : g.whole_len;
     }
+    return g;
 }
 
 // Deciphers in the same pass that verifies: what did not verify is zeroed before anyone sees it.
@@ -103,13 +102,28 @@ INLINE vec load_nonces(const struct group *g)
     return join_lanes(nonce);
 }
 
+// The job that lane l of the group after g has or, if there is none, of g itself.
+INLINE const struct sp_aead_job *next_job(const struct group *g, const struct run *run, size_t l)
+{
+    const size_t at = g->at + LANES;
+    if (at >= run->count)
+        return &g->job[l];
+    return &run->jobs[run->count - at > l ? at + l : at];
+}
+
+// Whole vectors of such blocks should be loaded long after, or the load waits for the stores.
+INLINE void copy_block(vec *to, size_t l, __m128i block)
+{
+    _mm_store_si128((__m128i *)to + l, block);
+}
+
 // Counter blocks 1 … count, the first round key added: the one that masks the tag, those for text.
 INLINE void start_key_stream(vec *v, size_t count, vec nonces, vec first_key)
 {
     const vec base = xor_vec(nonces, first_key);
     UNROLL
     for (size_t j = 0; j < count; j++) // big-endian, and one byte is enough
-        v[j] = xor_vec(base, splat(_mm_set_epi32((int)(j + 1) << 24, 0, 0, 0)));
+        v[j] = xor_vec(base, last_word((int)(j + 1) << 24));
 }
 
 INLINE void run_round(vec *v, size_t count, size_t r, vec key)

@@ -130,29 +130,58 @@ INLINE void keep_tile(struct raw_hash *h, size_t at, size_t tile, const vec *str
         h->text[t] = stream[t];
 }
 
+// What the cipher takes of a group's jobs, in lanes: copied there during the pass before, as in
+// aead_short.h.
+struct raw_lanes {
+    vec key[2], nonces;
+};
+
+INLINE void copy_next(struct raw_lanes *r, const struct group *g, const struct run *run)
+{
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const struct sp_aead_job *next = next_job(g, run, l);
+        const __m128i *key = (const __m128i *)next->raw_key;
+        copy_block(&r->key[0], l, _mm_loadu_si128(key));
+        copy_block(&r->key[1], l, _mm_loadu_si128(key + 1));
+        copy_block(&r->nonces, l, load_nonce(next->nonce));
+    }
+}
+
+// Of the first group.
+INLINE void load_first(struct raw_lanes *r, const struct group *g)
+{
+    const uint8_t *raw[LANES];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        raw[l] = g->job[l].raw_key;
+    r->key[0] = load_lanes(raw, 0);
+    r->key[1] = load_lanes(raw, BLOCK_BYTES);
+    r->nonces = load_nonces(g);
+}
+
 // A group's first tile while its keys are expanded, and the last one of the group before, if there
-// is one. Leaves the round keys for more tiles.
+// is one. Leaves the round keys for more tiles, if `round` is not NULL.
 INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const struct run *run,
-                      vec round[ROUND_KEYS], size_t tile, bool sealing)
+                      struct raw_lanes *lanes, vec round[ROUND_KEYS], size_t tile, bool sealing)
 {
     vec v[RAW_TILE + 2]; // masks the tags; text; becomes H
     struct raw_steps k;
-    const uint8_t *raw[LANES];
     if (before != NULL)
         start_steps(&k, before, tile);
-    UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        raw[l] = next->g.job[l].raw_key;
-    vec key[2] = {load_lanes(raw, 0), load_lanes(raw, BLOCK_BYTES)};
-    start_key_stream(v, tile + 1, load_nonces(&next->g), key[0]);
+    else
+        load_first(lanes, &next->g);
+    vec key[2] = {lanes->key[0], lanes->key[1]};
+    start_key_stream(v, tile + 1, lanes->nonces, key[0]);
+    copy_next(lanes, &next->g, run);
     v[tile + 1] = key[0];
-    if (tile == RAW_TILE)
+    if (round != NULL)
         round[0] = key[0];
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS; r++) {
         if (r > 1)
             key[r % 2] = next_round_key(key[r % 2], key[(r + 1) % 2], r);
-        if (tile == RAW_TILE)
+        if (round != NULL)
             round[r] = key[r % 2];
         run_round(v, tile + 2, r, key[r % 2]);
         if (before != NULL)
@@ -198,69 +227,118 @@ INLINE void continue_raw(struct raw_hash *h, const struct run *run, const vec ro
     h->hash = k.hash;
 }
 
+// The last tile, with nothing in the cipher beside it.
+INLINE void hash_last_tile(struct raw_hash *h, const struct run *run, size_t tile, bool sealing)
+{
+    struct raw_steps k;
+    start_steps(&k, h, tile);
+    UNROLL
+    for (size_t r = 1; r < ROUND_KEYS; r++)
+        hash_raw_step(h, &k, run, r, tile, sealing);
+    h->hash = k.hash;
+}
+
+// Before the first pass of a group's place, and for good: what a part does not have is zero.
+INLINE void no_powers(struct raw_hash *h)
+{
+    UNROLL
+    for (size_t i = 0; i < RAW_PART; i++)
+        h->power[i] = zero_vec();
+}
+
+// Not inlined: there is work for all registers in each.
+static __attribute__((noinline)) void seal_more(struct raw_hash *h, const struct run *run,
+                                                const vec round[ROUND_KEYS])
+{
+    continue_raw(h, run, round, true);
+}
+
+static __attribute__((noinline)) void open_more(struct raw_hash *h, const struct run *run,
+                                                const vec round[ROUND_KEYS])
+{
+    continue_raw(h, run, round, false);
+}
+
 INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
 {
     return finish_group(&h->g, run, xor_vec(reverse_blocks(h->hash), h->mask), sealing, ok);
 }
 
-INLINE bool run_raw(const struct run *run, size_t tile, bool sealing, bool *ok)
+INLINE bool run_raw(const struct run *run, bool sealing, bool *ok)
 {
     struct raw_hash h[2], *before = &h[0];
+    struct raw_lanes lanes;
     struct padding padding;
     vec round[ROUND_KEYS];
-    struct raw_steps k;
     bool all = true;
-    UNROLL
-    for (size_t i = 0; i < RAW_PART; i++)
-        h[0].power[i] = h[1].power[i] = zero_vec();
-    take_group(&before->g, run, 0, &padding);
-    start_raw(before, NULL, run, round, tile, sealing);
-    if (tile == RAW_TILE)
-        continue_raw(before, run, round, sealing);
+    no_powers(&h[0]);
+    no_powers(&h[1]);
+    before->g = take_group(run, 0, &padding);
+    start_raw(before, NULL, run, &lanes, round, RAW_TILE, sealing);
+    (sealing ? seal_more : open_more)(before, run, round);
     for (size_t at = LANES; at < run->count; at += LANES) {
         struct raw_hash *const next = &h[at / LANES % 2];
-        take_group(&next->g, run, at, &padding);
-        start_raw(next, before, run, round, tile, sealing);
+        next->g = take_group(run, at, &padding);
+        start_raw(next, before, run, &lanes, round, RAW_TILE, sealing);
         all = finish_raw(before, run, sealing, ok) && all;
-        if (tile == RAW_TILE)
-            continue_raw(next, run, round, sealing);
+        (sealing ? seal_more : open_more)(next, run, round);
         before = next;
     }
-    start_steps(&k, before, tile);
-    UNROLL
-    for (size_t r = 1; r < ROUND_KEYS; r++)
-        hash_raw_step(before, &k, run, r, tile, sealing);
-    before->hash = k.hash;
-    all = finish_raw(before, run, sealing, ok) && all;
-    return all;
+    hash_last_tile(before, run, RAW_TILE, sealing);
+    return finish_raw(before, run, sealing, ok) && all;
+}
+
+// All of the text in a tile. What is kept of a group is little enough for registers.
+INLINE bool run_raw_short(const struct run *run, bool sealing, bool *ok)
+{
+    struct raw_hash next, before;
+    struct raw_lanes lanes;
+    struct padding padding;
+    bool all = true;
+    no_powers(&before);
+    no_powers(&next);
+    before.g = take_group(run, 0, &padding);
+    start_raw(&before, NULL, run, &lanes, NULL, RAW_SHORT_TILE, sealing);
+    for (size_t at = LANES; at < run->count; at += LANES) {
+        next.g = take_group(run, at, &padding);
+        start_raw(&next, &before, run, &lanes, NULL, RAW_SHORT_TILE, sealing);
+        all = finish_raw(&before, run, sealing, ok) && all;
+        before = next;
+    }
+    hash_last_tile(&before, run, RAW_SHORT_TILE, sealing);
+    return finish_raw(&before, run, sealing, ok) && all;
 }
 
 static bool seal_raw(const struct run *run)
 {
-    return run_raw(run, RAW_TILE, true, NULL);
+    return run_raw(run, true, NULL);
 }
 
 static bool open_raw(const struct run *run, bool *ok)
 {
-    return run_raw(run, RAW_TILE, false, ok);
+    return run_raw(run, false, ok);
 }
 
 static bool seal_raw_short(const struct run *run)
 {
-    return run_raw(run, RAW_SHORT_TILE, true, NULL);
+    return run_raw_short(run, true, NULL);
 }
 
 static bool open_raw_short(const struct run *run, bool *ok)
 {
-    return run_raw(run, RAW_SHORT_TILE, false, ok);
+    return run_raw_short(run, false, ok);
 }
 
-// Its caller wipes.
+// Who calls these wipes.
 static __attribute__((noinline)) bool run_raw_class(const struct run *run, bool sealing, bool *ok)
 {
-    if (run->blocks <= RAW_SHORT_TILE)
-        return sealing ? seal_raw_short(run) : open_raw_short(run, ok);
     return sealing ? seal_raw(run) : open_raw(run, ok);
+}
+
+static __attribute__((noinline)) bool run_raw_short_class(const struct run *run, bool sealing,
+                                                          bool *ok)
+{
+    return sealing ? seal_raw_short(run) : open_raw_short(run, ok);
 }
 
 #endif

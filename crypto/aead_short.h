@@ -16,50 +16,88 @@ INLINE size_t power_offset(size_t n)
     return offsetof(struct state, power) + (POWERS - n) * BLOCK_BYTES;
 }
 
-// Round keys in lanes, a tile of LANES at a time.
-struct round_keys {
-    const uint8_t *at[LANES]; // states
-    vec tile[LANES];          // the last ones loaded
+// What the cipher takes of a group's jobs: H^1, the round keys, and nonces. Exchanging lanes keeps
+// the units busy that the cipher and GHASH need; loads and stores of a block do not. So these are
+// copied into lanes block by block, those of the next group during a pass. Only the first group's
+// are exchanged.
+#define GROUP_KEYS (ROUND_KEYS + 1) // H^1 and the round keys, which follow it
+#define KEYS_OFFSET offsetof(struct state, power[POWERS - 1])
+struct short_lanes {
+    vec keys[GROUP_KEYS], nonces;
+    const uint8_t *next[LANES]; // states to be copied from
 };
 
-INLINE void load_round_keys(struct round_keys *k, size_t offset)
+// Number i of the first group's, in order. `tile`: the last ones loaded.
+INLINE vec exchange_keys(vec tile[LANES], const struct group *g, size_t i)
 {
-    UNROLL
-    for (size_t l = 0; l < LANES; l++)
-        k->tile[l] = load_vec(k->at[l] + offset);
-    transpose(k->tile);
+    if (i % LANES == 0) {
+        UNROLL
+        for (size_t l = 0; l < LANES; l++) {
+            const uint8_t *state = g->job[l].key->state;
+            tile[l] = load_vec(state + KEYS_OFFSET + i * BLOCK_BYTES);
+        }
+        transpose(tile);
+    }
+    return tile[i % LANES];
 }
 
-// They follow H^1, with which they make whole vectors.
-INLINE vec next_round_keys(struct round_keys *k, size_t r)
+// Number i, in order. `first`: nothing was copied.
+INLINE vec take_keys(struct short_lanes *s, vec tile[LANES], const struct group *g, size_t i,
+                     bool first)
 {
-    if ((r + 1) % LANES == 0)
-        load_round_keys(k, offsetof(struct state, round[r]));
-    return k->tile[(r + 1) % LANES];
+    if (LANES == 1)
+        return exchange_keys(tile, g, i);
+    const vec keys = first ? exchange_keys(tile, g, i) : s->keys[i];
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const uint8_t *key = s->next[l] + KEYS_OFFSET + i * BLOCK_BYTES;
+        copy_block(&s->keys[i], l, _mm_loadu_si128((const __m128i *)key));
+    }
+    return keys;
+}
+
+// Before the keys: from here on the next group is copied, or, if there is none, this one again.
+INLINE vec take_nonces(struct short_lanes *s, const struct group *g, const struct run *run,
+                       bool first)
+{
+    if (LANES == 1)
+        return load_nonces(g);
+    const vec nonces = first ? load_nonces(g) : s->nonces;
+    UNROLL
+    for (size_t l = 0; l < LANES; l++) {
+        const struct sp_aead_job *next = next_job(g, run, l);
+        s->next[l] = next->key->state;
+        copy_block(&s->nonces, l, load_nonce(next->nonce));
+    }
+    return nonces;
 }
 
 // A group on its way: out of the cipher, but not hashed, or only its ends.
 struct short_group {
     struct group g;
     const uint8_t *state[LANES];
-    vec mask;      // of the tags
-    vec low, high; // the sum of what is hashed so far
+    vec mask;       // of the tags
+    struct sum sum; // of what is hashed so far
 };
 
 // Associated data and lengths.
 INLINE struct sum hash_ends(const struct short_group *s, const struct run *run, vec lowest_power)
 {
     struct sum sum = first_product(load_lengths(&s->g, run), lowest_power);
-    for (size_t i = 0; i < run->ad_blocks; i++)
+    UNROLL
+    for (size_t i = 0; i < LANES_AD_BLOCKS; i++) {
+        if (i >= run->ad_blocks)
+            break;
         add_product(&sum, load_ad(&s->g, run, i),
                     load_lanes(s->state, power_offset(run->blocks + 1 + run->ad_blocks - i)));
+    }
     return sum;
 }
 
 // A group's rows of text, message by message.
 struct row_hash {
     struct sum sum;
-    vec low[LANES], high[LANES];
+    vec low[LANES], middle[LANES], high[LANES];
 };
 
 // LANES blocks of message l from the t-th on.
@@ -91,41 +129,40 @@ INLINE void hash_short_step(struct row_hash *h, struct short_group *s, const str
         const size_t l = u / rows, t = u % rows * LANES;
         hash_row(h, s, run, l, t, sealing);
         if (t + LANES == room) {
-            h->low[l] = settle(join_low(&h->sum));
-            h->high[l] = settle(join_high(&h->sum));
+            h->low[l] = h->sum.low;
+            h->middle[l] = h->sum.middle;
+            h->high[l] = h->sum.high;
         }
     }
     if (r == ROW_ROUNDS + 1)
-        s->low = settle(xor_vec(s->low, sum_rows(h->low)));
+        s->sum.low = settle(xor_vec(s->sum.low, sum_rows(h->low)));
     if (r == ROW_ROUNDS + 2)
-        s->high = settle(xor_vec(s->high, sum_rows(h->high)));
+        s->sum.middle = settle(xor_vec(s->sum.middle, sum_rows(h->middle)));
+    if (r == ROW_ROUNDS + 3)
+        s->sum.high = settle(xor_vec(s->sum.high, sum_rows(h->high)));
 }
 
 // Runs a group through the cipher and hashes a group, or does one of the two. `tags` are those of
 // the hashed group.
 INLINE void run_short(struct short_group *s, struct short_group *hashed, const struct run *run,
-                      size_t room, bool sealing, vec *tags)
+                      struct short_lanes *lanes, size_t room, bool sealing, bool first, vec *tags)
 {
-    vec v[SHORT_BLOCKS + 1], lowest_power = zero_vec();
-    struct round_keys k;
+    vec v[SHORT_BLOCKS + 1], tile[LANES], lowest_power = zero_vec();
     struct row_hash h;
     if (s != NULL) {
         UNROLL
         for (size_t l = 0; l < LANES; l++)
-            k.at[l] = s->state[l] = s->g.job[l].key->state;
-        load_round_keys(&k, offsetof(struct state, power[POWERS - 1]));
-        lowest_power = k.tile[0];
-        start_key_stream(v, room + 1, load_nonces(&s->g), next_round_keys(&k, 0));
+            s->state[l] = s->g.job[l].key->state;
+        const vec nonces = take_nonces(lanes, &s->g, run, first);
+        lowest_power = take_keys(lanes, tile, &s->g, 0, first);
+        start_key_stream(v, room + 1, nonces, take_keys(lanes, tile, &s->g, 1, first));
     }
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS; r++) {
         if (s != NULL)
-            run_round(v, room + 1, r, next_round_keys(&k, r));
-        if (s != NULL && r == 1) {
-            const struct sum ends = hash_ends(s, run, lowest_power);
-            s->low = settle(join_low(&ends));
-            s->high = settle(join_high(&ends));
-        }
+            run_round(v, room + 1, r, take_keys(lanes, tile, &s->g, r + 1, first));
+        if (s != NULL && r == 1)
+            s->sum = hash_ends(s, run, lowest_power);
         if (hashed != NULL)
             hash_short_step(&h, hashed, run, r, room, sealing);
     }
@@ -140,7 +177,7 @@ INLINE void run_short(struct short_group *s, struct short_group *hashed, const s
         s->mask = v[0];
     }
     if (hashed != NULL)
-        *tags = xor_vec(reverse_blocks(reduce(hashed->low, hashed->high)), hashed->mask);
+        *tags = xor_vec(reverse_blocks(reduce_each(&hashed->sum)), hashed->mask);
 }
 
 // With many keys each one has left the near caches by its next message; fetching what the next
@@ -162,32 +199,37 @@ INLINE void prefetch_states(const struct run *run, size_t at, size_t room)
 INLINE void seal_short_run(const struct run *run, size_t room)
 {
     struct short_group s, before;
+    struct short_lanes lanes;
     struct padding padding;
     vec tags;
     prefetch_states(run, LANES, room);
-    take_group(&before.g, run, 0, &padding);
-    run_short(&before, NULL, run, room, true, NULL);
+    before.g = take_group(run, 0, &padding);
+    run_short(&before, NULL, run, &lanes, room, true, true, NULL);
     for (size_t at = LANES; at < run->count; at += LANES) {
         prefetch_states(run, at + FETCH_AHEAD * LANES, room);
-        take_group(&s.g, run, at, &padding);
-        run_short(&s, &before, run, room, true, &tags);
+        s.g = take_group(run, at, &padding);
+        run_short(&s, &before, run, &lanes, room, true, false, &tags);
         finish_group(&before.g, run, tags, true, NULL);
         before = s;
     }
-    run_short(NULL, &before, run, room, true, &tags);
+    run_short(NULL, &before, run, &lanes, room, true, false, &tags);
     finish_group(&before.g, run, tags, true, NULL);
 }
 
 INLINE bool open_short_run(const struct run *run, size_t room, bool *ok)
 {
     struct short_group s;
+    struct short_lanes lanes;
     struct padding padding;
     vec tags;
-    bool all = true;
-    for (size_t at = 0; at < run->count; at += LANES) {
+    prefetch_states(run, LANES, room);
+    s.g = take_group(run, 0, &padding);
+    run_short(&s, &s, run, &lanes, room, false, true, &tags);
+    bool all = finish_group(&s.g, run, tags, false, ok);
+    for (size_t at = LANES; at < run->count; at += LANES) {
         prefetch_states(run, at + FETCH_AHEAD * LANES, room);
-        take_group(&s.g, run, at, &padding);
-        run_short(&s, &s, run, room, false, &tags);
+        s.g = take_group(run, at, &padding);
+        run_short(&s, &s, run, &lanes, room, false, false, &tags);
         all = finish_group(&s.g, run, tags, false, ok) && all;
     }
     return all;

@@ -482,18 +482,27 @@ def scan_object(path, word=POINTER):
 WIPED = {"LONG_FRAME_BYTES": ["seal_long_class", "open_long_class"],
          "SHORT_FRAME_BYTES": [f"{way}_short_{room}" for way in ("seal", "open")
                                for room in (4, 8, 16)],
-         "RAW_FRAME_BYTES": ["run_raw_class"]}
+         "RAW_FRAME_BYTES": ["run_raw_class"],
+         "RAW_SHORT_FRAME_BYTES": ["run_raw_short_class"]}
 WIPE_FOR_THEMSELVES = {"expand_group", "expand_keys"}
 LINE = 64  # what frames are aligned to
 RED_ZONE = 128
+
+
+def taken_bytes(instruction):
+    """By which it moves the stack pointer down: subtracts a number, or adds a negative one."""
+    if instruction.name not in ("sub", "add"):
+        return 0
+    number = int(instruction.operands[0][1:], 16)
+    number -= 2**64 if number >= 2**63 else 0
+    return max(0, number if instruction.name == "sub" else -number)
 
 
 def frame_bytes(code):
     """What a function takes of the stack: the address to return to, saved registers, its own, and if
     it calls nobody the red zone below (System V ABI, section 3.2.2)."""
     pushed = sum(8 for i in code.instructions if i.name == "push")
-    own = [int(i.operands[0][1:], 16) for i in code.instructions
-           if i.name == "sub" and i.operands[1:] == ["%rsp"]]
+    own = [taken_bytes(i) for i in code.instructions if i.operands[1:] == ["%rsp"]]
     aligned = any(i.name == "and" and i.operands[1:] == ["%rsp"] for i in code.instructions)
     below = 0 if any(i.name == "call" for i in code.instructions) else RED_ZONE
     return 8 + pushed + sum(own) + (LINE - 8 if aligned else 0) + below
