@@ -30,9 +30,9 @@
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
-#define LONG_FRAME_BYTES 832
+#define LONG_FRAME_BYTES 896
 #define SHORT_FRAME_BYTES 704
-#define RAW_FRAME_BYTES 1984
+#define RAW_FRAME_BYTES 2304
 #define RAW_SHORT_FRAME_BYTES 1856
 
 typedef __m128i vec;
@@ -268,6 +268,15 @@ INLINE vec load_lanes(const uint8_t *const from[LANES], size_t offset)
 INLINE void transpose(vec row[LANES])
 {
     (void)row;
+}
+
+// The same, and each block from its end.
+INLINE void transpose_reversed(vec row[LANES])
+{
+    transpose(row);
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        row[l] = shuffle_bytes(row[l], reversal());
 }
 
 // Lane l becomes the sum of row l's lanes.

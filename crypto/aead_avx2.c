@@ -32,7 +32,7 @@
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
 #define LONG_FRAME_BYTES 1696
 #define SHORT_FRAME_BYTES 2240
-#define RAW_FRAME_BYTES 3840
+#define RAW_FRAME_BYTES 4544
 #define RAW_SHORT_FRAME_BYTES 3648
 
 typedef __m256i vec;
@@ -281,6 +281,15 @@ INLINE void transpose(vec row[LANES])
     const vec low = _mm256_permute2x128_si256(row[0], row[1], 0x20);
     row[1] = _mm256_permute2x128_si256(row[0], row[1], 0x31);
     row[0] = low;
+}
+
+// The same, and each block from its end.
+INLINE void transpose_reversed(vec row[LANES])
+{
+    transpose(row);
+    UNROLL
+    for (size_t l = 0; l < LANES; l++)
+        row[l] = shuffle_bytes(row[l], reversal());
 }
 
 // Lane l becomes the sum of row l's lanes.

@@ -30,9 +30,9 @@
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
 #define LONG_FRAME_BYTES 1280
-#define SHORT_FRAME_BYTES 2816
+#define SHORT_FRAME_BYTES 2880
 #define RAW_FRAME_BYTES 6144
-#define RAW_SHORT_FRAME_BYTES 3712
+#define RAW_SHORT_FRAME_BYTES 3776
 
 typedef __m512i vec;
 
@@ -298,6 +298,30 @@ INLINE void transpose(vec row[LANES])
     row[1] = _mm512_shuffle_i64x2(a, c, 0xDD);
     row[2] = _mm512_shuffle_i64x2(b, d, 0x88);
     row[3] = _mm512_shuffle_i64x2(b, d, 0xDD);
+}
+
+// A block of each lane of two vectors, from its end. `lanes`: 16 times the number of each, those of
+// the second vector from 4 on.
+INLINE vec pick_reversed(vec first, vec second, vec lanes)
+{
+    return _mm512_permutex2var_epi8(first, _mm512_add_epi8(reversal(), lanes), second);
+}
+
+// The same, and each block from its end, which takes no more instructions than without.
+INLINE void transpose_reversed(vec row[LANES])
+{
+    const vec even = _mm512_set_epi32(0x60606060, 0x60606060, 0x60606060, 0x60606060, 0x40404040,
+                                      0x40404040, 0x40404040, 0x40404040, 0x20202020, 0x20202020,
+                                      0x20202020, 0x20202020, 0, 0, 0, 0);
+    const vec odd = _mm512_add_epi8(even, _mm512_set1_epi8(0x10));
+    const vec a = _mm512_shuffle_i64x2(row[0], row[1], 0x44);
+    const vec b = _mm512_shuffle_i64x2(row[0], row[1], 0xEE);
+    const vec c = _mm512_shuffle_i64x2(row[2], row[3], 0x44);
+    const vec d = _mm512_shuffle_i64x2(row[2], row[3], 0xEE);
+    row[0] = pick_reversed(a, c, even);
+    row[1] = pick_reversed(a, c, odd);
+    row[2] = pick_reversed(b, d, even);
+    row[3] = pick_reversed(b, d, odd);
 }
 
 // Lane l becomes the sum of row l's lanes.

@@ -221,49 +221,63 @@ INLINE __m128i load_nonce(const uint8_t *nonce)
 
 #define COUNT_ROUND 9u // beside it the next chunk is counted
 struct counter {
-    vec blocks;    // consecutive ones, byte-reversed
-    uint32_t next; // the first one's number
-    vec numbers;   // of blocks in COLUMNS vectors, where they change columns; see count_ahead
-    bool ahead;    // these are known:
+    vec blocks, lanes; // consecutive ones, byte-reversed, from number 0 on; which number each has
+    uint32_t next;     // number of the first one to come
+    // What the first round makes of a chunk from there on is known, in part (see count_ahead):
+    bool ahead;
     vec others, columns[CHUNK_VECTORS / COLUMNS];
+    vec first_column, last_key_byte, numbers, by; // which that is made of
 };
 
-// From number `next` on; vectors are `step` apart. `lanes` has in each lane's words how far ahead
-// of the first one's its number is.
-INLINE void start_counter(struct counter *c, vec nonces, vec lanes, uint32_t next, uint32_t step)
+// From number `next` on. `lanes` has in each lane's words how far ahead of the first one's its
+// number is.
+INLINE void start_counter(struct counter *c, vec nonces, vec lanes, uint32_t next)
 {
-    const vec number = splat(_mm_set_epi32(0, 0, 0, (int)next));
-    const vec columns = splat(_mm_set_epi32(COLUMN(next), COLUMN(next + 3 * step),
-                                            COLUMN(next + 2 * step), COLUMN(next + step)));
-    const vec first_word = splat(_mm_set_epi32(0, 0, 0, -1));
-    c->blocks = add_words(reverse_blocks(nonces), add_words(number, and_vec(lanes, first_word)));
+    const vec zero = zero_vec(), first_word = splat(_mm_set_epi32(0, 0, 0, -1));
+    c->blocks = add_words(reverse_blocks(nonces), and_vec(lanes, first_word));
+    c->lanes = lanes;
     c->next = next;
-    c->numbers = add_words(columns, words_to_last_byte(lanes));
     c->ahead = false;
-    c->others = zero_vec(); // not used until it is ahead, which not every compiler sees
+    // Not used until it is ahead, which not every compiler sees.
+    c->others = c->first_column = c->last_key_byte = c->numbers = c->by = zero;
     UNROLL
     for (size_t i = 0; i < CHUNK_VECTORS / COLUMNS; i++)
-        c->columns[i] = zero_vec();
+        c->columns[i] = zero;
 }
 
-// What the first round makes of the next chunk's blocks, for count_on. As long as the last byte
-// does not carry over they differ in that byte alone, and after the round in the first column
-// alone: the others are computed once for all, and the first columns of COLUMNS blocks as those of
-// one.
-INLINE void count_ahead(struct counter *c, vec key, vec next_key, uint32_t step)
+// The next blocks, byte-reversed. Their numbers wrap in 32 bits, as inc32 does.
+INLINE vec next_blocks(const struct counter *c)
 {
-    const vec same = and_vec(xor_vec(reverse_blocks(c->blocks), key),
+    return add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)c->next)));
+}
+
+INLINE void count_others(struct counter *c, vec key, vec next_key, uint32_t step)
+{
+    const vec same = and_vec(xor_vec(reverse_blocks(next_blocks(c)), key),
                              splat(_mm_set_epi32(0x00FFFFFF, -1, -1, -1)));
-    const vec last_key_byte = shuffle_bytes(key, splat_word(0x0F808080));
+    const vec columns = splat(_mm_set_epi32(COLUMN(c->next), COLUMN(c->next + 3 * step),
+                                            COLUMN(c->next + 2 * step), COLUMN(c->next + step)));
     c->others =
         settle(aes_round(or_vec(same, splat(_mm_set_epi32(NO_ADDEND << 24, 0, 0, 0))), next_key));
+    c->first_column = spread_first_word(c->others);
+    c->last_key_byte = shuffle_bytes(key, splat_word(0x0F808080));
+    c->numbers = add_words(columns, words_to_last_byte(c->lanes));
+    c->by = settle(splat_word((int)(COLUMNS * step << 24)));
+}
+
+// What the first round makes of the next chunk's blocks, for count_on; vectors are `step` apart. As
+// long as the last byte does not carry over they differ in that byte alone, and after the round in
+// the first column alone: the others are computed once for all, and the first columns of COLUMNS
+// blocks as those of one.
+INLINE void count_ahead(struct counter *c, vec key, vec next_key, uint32_t step)
+{
+    if (!c->ahead || c->next % 256 < CHUNK_VECTORS * step) // it has carried over meanwhile
+        count_others(c, key, next_key, step);
     c->ahead = true;
-    const vec first_column = spread_first_word(c->others);
     UNROLL
     for (size_t i = 0; i < CHUNK_VECTORS / COLUMNS; i++) {
-        const int before = (int)(i * COLUMNS * step << 24);
-        const vec bytes = add_words(c->numbers, splat_word(before));
-        c->columns[i] = settle(aes_round(xor_vec(bytes, last_key_byte), first_column));
+        c->columns[i] = settle(aes_round(xor_vec(c->numbers, c->last_key_byte), c->first_column));
+        c->numbers = add_words(c->numbers, c->by);
     }
 }
 
@@ -275,15 +289,13 @@ INLINE void count_on(struct counter *c, vec *v, size_t count, vec key, vec next_
         for (size_t i = 0; i < count; i++)
             v[i] = set_first_column(c->others, c->columns[i / COLUMNS], i % COLUMNS);
     } else {
+        const vec blocks = next_blocks(c);
         UNROLL
         for (size_t i = 0; i < count; i++) {
             const vec after = splat(_mm_set_epi32(0, 0, 0, (int)(i * step)));
-            v[i] = aes_round(xor_vec(reverse_blocks(add_words(c->blocks, after)), key), next_key);
+            v[i] = aes_round(xor_vec(reverse_blocks(add_words(blocks, after)), key), next_key);
         }
     }
-    // Wraps in 32 bits, as inc32 does.
-    c->blocks = add_words(c->blocks, splat(_mm_set_epi32(0, 0, 0, (int)(count * step))));
-    c->numbers = add_words(c->numbers, splat_word((int)(count * step << 24)));
     c->next += (uint32_t)(count * step);
 }
 

@@ -102,13 +102,23 @@ INLINE vec load_nonces(const struct group *g)
     return join_lanes(nonce);
 }
 
-// The job that lane l of the group after g has or, if there is none, of g itself.
-INLINE const struct sp_aead_job *next_job(const struct group *g, const struct run *run, size_t l)
+// The jobs of the group after g or, if there is none, g's own again.
+struct next_jobs {
+    const struct sp_aead_job *job;
+    size_t used;
+};
+
+INLINE struct next_jobs find_next(const struct group *g, const struct run *run)
 {
     const size_t at = g->at + LANES;
     if (at >= run->count)
-        return &g->job[l];
-    return &run->jobs[run->count - at > l ? at + l : at];
+        return (struct next_jobs){g->job, LANES};
+    return (struct next_jobs){&run->jobs[at], run->count - at};
+}
+
+INLINE const struct sp_aead_job *next_job(const struct next_jobs *n, size_t l)
+{
+    return &n->job[l < n->used ? l : 0];
 }
 
 // Whole vectors of such blocks should be loaded long after, or the load waits for the stores.
@@ -141,20 +151,26 @@ INLINE size_t row_bytes(const struct group *g, size_t l, size_t at)
 }
 
 // Lane l's LANES blocks of text from byte `at` on, a row of memory.
+INLINE bool is_whole_row(const struct group *g, size_t at)
+{
+    return at + VECTOR_BYTES <= g->whole_len;
+}
+
 INLINE vec load_row(const struct group *g, const uint8_t *text, size_t l, size_t at)
 {
-    if (__builtin_expect(at + VECTOR_BYTES <= g->whole_len, 1))
+    if (__builtin_expect(is_whole_row(g, at), 1))
         return load_vec(text + at);
     return load_part(text + at, row_bytes(g, l, at));
 }
 
 // Adds the key stream and stores; returns the text that went in or the one that came out.
-INLINE vec run_row(const struct group *g, size_t l, size_t at, vec stream, bool out)
+INLINE vec run_row(const struct group *g, size_t l, size_t at, vec stream, bool out, bool whole)
 {
     const struct sp_aead_job *job = &g->job[l];
-    const vec text = load_row(g, job->in, l, at);
+    const vec text = __builtin_expect(whole, 1) ? load_vec(job->in + at)
+                                                : load_part(job->in + at, row_bytes(g, l, at));
     vec result = xor_vec(text, stream);
-    if (__builtin_expect(at + VECTOR_BYTES <= g->whole_len, 1)) {
+    if (__builtin_expect(whole, 1)) {
         store_vec(job->out + at, result);
     } else {
         const size_t len = row_bytes(g, l, at);

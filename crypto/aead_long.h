@@ -278,7 +278,7 @@ INLINE void start_stream(struct stream *m, __m128i *zeroth, __m128i *hash, const
 {
     const __m128i nonce = load_nonce(job->nonce);
     *zeroth = _mm_insert_epi32(nonce, 1 << 24, 3);
-    start_counter(&m->counter, splat(nonce), lane_numbers(), 2, LANES);
+    start_counter(&m->counter, splat(nonce), lane_numbers(), 2);
     m->in = job->in;
     m->out = job->out;
     *hash = is_ad_deferred(job) || is_ad_leading(job) ? _mm_setzero_si128()

@@ -26,6 +26,12 @@ struct raw_hash {
     vec hash, mask;
 };
 
+// What a group's tiles after the first take.
+struct raw_more {
+    vec round[ROUND_KEYS];
+    struct counter counter;
+};
+
 INLINE vec *raw_power(struct raw_hash *h, size_t n)
 {
     return &h->power[RAW_PART - 1 + n];
@@ -67,58 +73,77 @@ INLINE void start_steps(struct raw_steps *k, const struct raw_hash *h, size_t ti
         k->text[t] = h->text[t];
 }
 
-// What is done of writing a tile after round r, LANES blocks of each message after the other:
-// the key stream is added, and the text kept for GHASH. Wide lanes are exchanged one step
-// at a time: many shuffles in a row would keep the cipher waiting.
-INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t r, size_t tile,
-                           bool sealing)
+// What is done after round r of writing LANES blocks of each message: the key stream is added, and
+// the text kept for GHASH. Wide lanes are exchanged in three steps: many shuffles in a row would
+// keep the cipher waiting.
+INLINE void write_raw_set(const struct raw_hash *h, struct raw_steps *k, size_t set, size_t step,
+                          size_t steps, bool sealing, bool more)
 {
-    const size_t pace = LANES > 2 ? 3 : 1, step = (r - 1) % pace;
-    if (r > tile / LANES * pace)
-        return;
-    vec *const text = &k->text[LANES * ((r - 1) / pace)];
+    vec *const text = &k->text[LANES * set];
     if (step == 0)
         transpose(text);
     UNROLL
-    for (size_t l = 0; l < LANES && step == pace / 2; l++) {
-        const size_t at = (h->at + (size_t)(text - k->text)) * BLOCK_BYTES;
-        text[l] = reverse_blocks(run_row(&h->g, l, at, text[l], sealing));
+    for (size_t l = 0; l < LANES && step == steps / 2; l++) {
+        const size_t at = (h->at + LANES * set) * BLOCK_BYTES;
+        const bool whole = more ? h->g.whole_len > 0 : is_whole_row(&h->g, at);
+        text[l] = run_row(&h->g, l, at, text[l], sealing, whole);
     }
-    if (step == pace - 1)
-        transpose(text);
+    if (step == steps - 1)
+        transpose_reversed(text);
 }
 
-// One block of part (r / RAW_PART − 1) of a tile that has `left` blocks, from the part's end, as
-// its beginning waits for the part before.
-INLINE void hash_raw_block(struct raw_hash *h, struct raw_steps *k, size_t left, size_t r)
+// Fast enough for hash_raw_step: a part in RAW_PART − 1 rounds.
+INLINE void write_raw_step(const struct raw_hash *h, struct raw_steps *k, size_t r, size_t tile,
+                           bool sealing, bool more)
 {
-    const size_t first = (r / RAW_PART - 1) * RAW_PART, j = RAW_PART - 1 - r % RAW_PART;
+    const size_t steps = LANES > 2 ? 3 : 1, at_once = LANES > 1 ? 1 : 2;
+    UNROLL
+    for (size_t i = 0; i < at_once; i++) {
+        const size_t set = (r - 1) / steps * at_once + i;
+        if (set < tile / LANES)
+            write_raw_set(h, k, set, (r - 1) % steps, steps, sealing, more);
+    }
+}
+
+// Block j of a part that begins with the tile's block `first`; `left` blocks are left from the
+// tile's beginning on. A part is hashed from its end, as its beginning waits for the part before.
+INLINE void hash_raw_block(struct raw_hash *h, struct raw_steps *k, size_t left, size_t first,
+                           size_t j)
+{
     if (first > 0 && left <= first)
         return;
     const size_t n = left - first < RAW_PART ? left - first : RAW_PART;
     const vec text = k->text[first + j], power = raw_power(h, n)[-(ptrdiff_t)j];
-    if (r % RAW_PART == 0)
+    if (j == RAW_PART - 1)
         k->sum = first_product(text, power);
     else
         add_product(&k->sum, j == 0 ? xor_vec(text, k->hash) : text, power);
 }
 
-// What is done of a hash after round r of 1 … 14. If this is the first tile: powers, each shortly
-// before it is used, and associated data. The parts of the tile. What is last.
+// What is done of a hash after round r of 1 … 14, spread so that little has to wait for what was
+// begun shortly before. If this is the first tile, H^n after round 2n − 1, and associated data when
+// the powers it takes are known. The first part's blocks after rounds 3, 5, 7, 9, as the powers
+// come, and its reduction after 10; the second part's after 10 to 13, its reduction after 14. What
+// is last at the end. `more`: the tile is not the last.
 INLINE void hash_raw_step(struct raw_hash *h, struct raw_steps *k, const struct run *run, size_t r,
-                          size_t tile, bool sealing)
+                          size_t tile, bool sealing, bool more)
 {
-    const size_t end = tile + RAW_PART, left = run->blocks - h->at;
-    write_raw_step(h, k, r, tile, sealing);
-    if (r <= RAW_PART && h->at == 0)
-        derive_power(h, r);
-    if (r == RAW_PART && h->at == 0)
+    const size_t left = more ? tile + 1 : run->blocks - h->at;
+    const bool first = h->at == 0, two_parts = tile > RAW_PART;
+    write_raw_step(h, k, r, tile, sealing, more);
+    if (first && r % 2 == 1 && r / 2 < RAW_PART)
+        derive_power(h, r / 2 + 1);
+    if (first && r == 2 * RAW_PART - 2)
         k->hash = hash_raw_ad(h, run);
-    if (r % RAW_PART == 0 && r > RAW_PART && r <= end && left > r - 2 * RAW_PART)
+    if (r % 2 == 1 && r / 2 >= 1 && r / 2 <= RAW_PART)
+        hash_raw_block(h, k, left, 0, RAW_PART - r / 2);
+    if (r == 10 && left > 0)
         k->hash = settle(reduce_each(&k->sum));
-    if (r >= RAW_PART && r < end)
-        hash_raw_block(h, k, left, r);
-    if (r == end + 1 && left <= tile)
+    if (two_parts && r >= 10 && r < 14)
+        hash_raw_block(h, k, left, RAW_PART, 13 - r);
+    if (two_parts && r == 14 && left > RAW_PART)
+        k->hash = settle(reduce_each(&k->sum));
+    if (r == (two_parts ? 14 : 12) && left <= tile)
         k->hash = settle(multiply(xor_vec(k->hash, load_lengths(&h->g, run)), *raw_power(h, 1)));
 }
 
@@ -138,13 +163,14 @@ struct raw_lanes {
 
 INLINE void copy_next(struct raw_lanes *r, const struct group *g, const struct run *run)
 {
+    const struct next_jobs next = find_next(g, run);
     UNROLL
     for (size_t l = 0; l < LANES; l++) {
-        const struct sp_aead_job *next = next_job(g, run, l);
-        const __m128i *key = (const __m128i *)next->raw_key;
+        const struct sp_aead_job *job = next_job(&next, l);
+        const __m128i *key = (const __m128i *)job->raw_key;
         copy_block(&r->key[0], l, _mm_loadu_si128(key));
         copy_block(&r->key[1], l, _mm_loadu_si128(key + 1));
-        copy_block(&r->nonces, l, load_nonce(next->nonce));
+        copy_block(&r->nonces, l, load_nonce(job->nonce));
     }
 }
 
@@ -161,9 +187,9 @@ INLINE void load_first(struct raw_lanes *r, const struct group *g)
 }
 
 // A group's first tile while its keys are expanded, and the last one of the group before, if there
-// is one. Leaves the round keys for more tiles, if `round` is not NULL.
+// is one. `more` is NULL if it is the only one.
 INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const struct run *run,
-                      struct raw_lanes *lanes, vec round[ROUND_KEYS], size_t tile, bool sealing)
+                      struct raw_lanes *lanes, struct raw_more *more, size_t tile, bool sealing)
 {
     vec v[RAW_TILE + 2]; // masks the tags; text; becomes H
     struct raw_steps k;
@@ -172,20 +198,25 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
     else
         load_first(lanes, &next->g);
     vec key[2] = {lanes->key[0], lanes->key[1]};
-    start_key_stream(v, tile + 1, lanes->nonces, key[0]);
+    const vec nonces = lanes->nonces;
+    start_key_stream(v, tile + 1, nonces, key[0]);
     copy_next(lanes, &next->g, run);
     v[tile + 1] = key[0];
-    if (round != NULL)
-        round[0] = key[0];
+    if (more != NULL)
+        more->round[0] = key[0];
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS; r++) {
         if (r > 1)
             key[r % 2] = next_round_key(key[r % 2], key[(r + 1) % 2], r);
-        if (round != NULL)
-            round[r] = key[r % 2];
+        if (more != NULL)
+            more->round[r] = key[r % 2];
         run_round(v, tile + 2, r, key[r % 2]);
         if (before != NULL)
-            hash_raw_step(before, &k, run, r, tile, sealing);
+            hash_raw_step(before, &k, run, r, tile, sealing, false);
+        if (more != NULL && r == COUNT_ROUND) {
+            start_counter(&more->counter, nonces, zero_vec(), RAW_TILE + 2);
+            count_ahead(&more->counter, more->round[0], more->round[1], 1);
+        }
     }
     if (before != NULL)
         before->hash = k.hash;
@@ -196,15 +227,14 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
 }
 
 // Whatever of the group's text goes beyond the first tile.
-INLINE void continue_raw(struct raw_hash *h, const struct run *run, const vec round[ROUND_KEYS],
+INLINE void continue_raw(struct raw_hash *h, const struct run *run, const struct raw_more *more,
                          bool sealing)
 {
-    struct counter counter;
+    const vec *const round = more->round;
+    struct counter counter = more->counter;
     struct raw_steps k;
     if (run->blocks <= RAW_TILE)
         return;
-    start_counter(&counter, load_nonces(&h->g), zero_vec(), RAW_TILE + 2, 1);
-    count_ahead(&counter, round[0], round[1], 1);
     start_steps(&k, h, RAW_TILE);
     for (size_t at = RAW_TILE; at < run->blocks; at += RAW_TILE) {
         vec v[RAW_TILE];
@@ -213,8 +243,8 @@ INLINE void continue_raw(struct raw_hash *h, const struct run *run, const vec ro
         for (size_t r = 2; r < ROUND_KEYS; r++) {
             run_round(v, RAW_TILE, r, round[r]);
             if (r == 2)
-                hash_raw_step(h, &k, run, 1, RAW_TILE, sealing);
-            hash_raw_step(h, &k, run, r, RAW_TILE, sealing);
+                hash_raw_step(h, &k, run, 1, RAW_TILE, sealing, true);
+            hash_raw_step(h, &k, run, r, RAW_TILE, sealing, true);
             if (r == COUNT_ROUND)
                 count_ahead(&counter, round[0], round[1], 1);
         }
@@ -234,7 +264,7 @@ INLINE void hash_last_tile(struct raw_hash *h, const struct run *run, size_t til
     start_steps(&k, h, tile);
     UNROLL
     for (size_t r = 1; r < ROUND_KEYS; r++)
-        hash_raw_step(h, &k, run, r, tile, sealing);
+        hash_raw_step(h, &k, run, r, tile, sealing, false);
     h->hash = k.hash;
 }
 
@@ -248,15 +278,15 @@ INLINE void no_powers(struct raw_hash *h)
 
 // Not inlined: there is work for all registers in each.
 static __attribute__((noinline)) void seal_more(struct raw_hash *h, const struct run *run,
-                                                const vec round[ROUND_KEYS])
+                                                const struct raw_more *more)
 {
-    continue_raw(h, run, round, true);
+    continue_raw(h, run, more, true);
 }
 
 static __attribute__((noinline)) void open_more(struct raw_hash *h, const struct run *run,
-                                                const vec round[ROUND_KEYS])
+                                                const struct raw_more *more)
 {
-    continue_raw(h, run, round, false);
+    continue_raw(h, run, more, false);
 }
 
 INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
@@ -269,19 +299,19 @@ INLINE bool run_raw(const struct run *run, bool sealing, bool *ok)
     struct raw_hash h[2], *before = &h[0];
     struct raw_lanes lanes;
     struct padding padding;
-    vec round[ROUND_KEYS];
+    struct raw_more more;
     bool all = true;
     no_powers(&h[0]);
     no_powers(&h[1]);
     before->g = take_group(run, 0, &padding);
-    start_raw(before, NULL, run, &lanes, round, RAW_TILE, sealing);
-    (sealing ? seal_more : open_more)(before, run, round);
+    start_raw(before, NULL, run, &lanes, &more, RAW_TILE, sealing);
+    (sealing ? seal_more : open_more)(before, run, &more);
     for (size_t at = LANES; at < run->count; at += LANES) {
         struct raw_hash *const next = &h[at / LANES % 2];
         next->g = take_group(run, at, &padding);
-        start_raw(next, before, run, &lanes, round, RAW_TILE, sealing);
+        start_raw(next, before, run, &lanes, &more, RAW_TILE, sealing);
         all = finish_raw(before, run, sealing, ok) && all;
-        (sealing ? seal_more : open_more)(next, run, round);
+        (sealing ? seal_more : open_more)(next, run, &more);
         before = next;
     }
     hash_last_tile(before, run, RAW_TILE, sealing);

@@ -62,12 +62,13 @@ INLINE vec take_nonces(struct short_lanes *s, const struct group *g, const struc
 {
     if (LANES == 1)
         return load_nonces(g);
+    const struct next_jobs next = find_next(g, run);
     const vec nonces = first ? load_nonces(g) : s->nonces;
     UNROLL
     for (size_t l = 0; l < LANES; l++) {
-        const struct sp_aead_job *next = next_job(g, run, l);
-        s->next[l] = next->key->state;
-        copy_block(&s->nonces, l, load_nonce(next->nonce));
+        const struct sp_aead_job *job = next_job(&next, l);
+        s->next[l] = job->key->state;
+        copy_block(&s->nonces, l, load_nonce(job->nonce));
     }
     return nonces;
 }
@@ -172,7 +173,8 @@ INLINE void run_short(struct short_group *s, struct short_group *hashed, const s
             transpose(v + 1 + t);
             UNROLL
             for (size_t l = 0; l < LANES; l++)
-                run_row(&s->g, l, t * BLOCK_BYTES, v[1 + t + l], true);
+                run_row(&s->g, l, t * BLOCK_BYTES, v[1 + t + l], true,
+                        is_whole_row(&s->g, t * BLOCK_BYTES));
         }
         s->mask = v[0];
     }

@@ -41,5 +41,6 @@ bool sp_cpu_has_avx512(void)
     return sp_cpu_has_avx2() && __builtin_cpu_supports("avx512f") &&
            __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd") &&
            __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-           __builtin_cpu_supports("avx512ifma") && (read_leaf_7().ebx & CPUID_SHA) != 0;
+           __builtin_cpu_supports("avx512ifma") && __builtin_cpu_supports("avx512vbmi") &&
+           (read_leaf_7().ebx & CPUID_SHA) != 0;
 }
