@@ -32,8 +32,9 @@
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
 #define LONG_FRAME_BYTES 896
 #define SHORT_FRAME_BYTES 704
-#define RAW_FRAME_BYTES 2304
-#define RAW_SHORT_FRAME_BYTES 1856
+#define SHORT_4_FRAME_BYTES 512
+#define RAW_FRAME_BYTES 1984
+#define RAW_SHORT_FRAME_BYTES 1216
 
 typedef __m128i vec;
 

@@ -30,10 +30,11 @@
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
-#define LONG_FRAME_BYTES 1696
-#define SHORT_FRAME_BYTES 2240
-#define RAW_FRAME_BYTES 4544
-#define RAW_SHORT_FRAME_BYTES 3648
+#define LONG_FRAME_BYTES 1536
+#define SHORT_FRAME_BYTES 2048
+#define SHORT_4_FRAME_BYTES 1536
+#define RAW_FRAME_BYTES 3904
+#define RAW_SHORT_FRAME_BYTES 2112
 
 typedef __m256i vec;
 

@@ -29,10 +29,11 @@
 #define FETCH_AHEAD 2u   // groups whose keys are fetched before they are used
 
 // Stack that the kernels take, to be wiped; see aead_kernel.h.
-#define LONG_FRAME_BYTES 1280
-#define SHORT_FRAME_BYTES 2880
-#define RAW_FRAME_BYTES 6144
-#define RAW_SHORT_FRAME_BYTES 3776
+#define LONG_FRAME_BYTES 1152
+#define SHORT_FRAME_BYTES 2944
+#define SHORT_4_FRAME_BYTES 2240
+#define RAW_FRAME_BYTES 5504
+#define RAW_SHORT_FRAME_BYTES 3840
 
 typedef __m512i vec;
 

@@ -121,6 +121,7 @@ static __attribute__((noinline)) bool open_long_class(const struct run *run, str
 
 WIPE_FRAMES(wipe_long, LONG_FRAME_BYTES)
 WIPE_FRAMES(wipe_short, SHORT_FRAME_BYTES)
+WIPE_FRAMES(wipe_short_4, SHORT_4_FRAME_BYTES)
 WIPE_FRAMES(wipe_raw, RAW_FRAME_BYTES)
 WIPE_FRAMES(wipe_raw_short, RAW_SHORT_FRAME_BYTES)
 
@@ -140,7 +141,10 @@ static bool run_lanes_class(const struct run *run, bool raw, bool sealing, bool 
     bool all;
     if (!raw) {
         all = run_short_class(run, sealing, ok);
-        wipe_short();
+        if (run->blocks <= 4)
+            wipe_short_4();
+        else
+            wipe_short();
     } else if (run->blocks <= RAW_SHORT_TILE) {
         all = run_raw_short_class(run, sealing, ok);
         wipe_raw_short();

@@ -22,7 +22,7 @@ struct raw_hash {
     vec text[RAW_TILE];      // its key stream
     vec hash_key;            // H
     vec power[2 * RAW_PART]; // raw_power(h, n) is H^n, not yet known at the first tile; before H^1
-                             // something for blocks a part does not have
+                             // zero
     vec hash, mask;
 };
 
@@ -186,21 +186,29 @@ INLINE void load_first(struct raw_lanes *r, const struct group *g)
     r->nonces = load_nonces(g);
 }
 
-// A group's first tile while its keys are expanded, and the last one of the group before, if there
-// is one. `more` is NULL if it is the only one.
-INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const struct run *run,
-                      struct raw_lanes *lanes, struct raw_more *more, size_t tile, bool sealing)
+INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
+{
+    return finish_group(&h->g, run, xor_vec(reverse_blocks(h->hash), h->mask), sealing, ok);
+}
+
+// The next group's first tile while its keys are expanded, beside the last tile of h's group, which
+// is finished then, and is followed in h by the next. `any`: h has a group. `more` is NULL if a
+// group has no other tile.
+INLINE bool start_raw(struct raw_hash *h, bool any, struct group next, const struct run *run,
+                      struct raw_lanes *lanes, struct raw_more *more, size_t tile, bool sealing,
+                      bool *ok)
 {
     vec v[RAW_TILE + 2]; // masks the tags; text; becomes H
     struct raw_steps k;
-    if (before != NULL)
-        start_steps(&k, before, tile);
+    bool all = true;
+    if (any)
+        start_steps(&k, h, tile);
     else
-        load_first(lanes, &next->g);
+        load_first(lanes, &next);
     vec key[2] = {lanes->key[0], lanes->key[1]};
     const vec nonces = lanes->nonces;
     start_key_stream(v, tile + 1, nonces, key[0]);
-    copy_next(lanes, &next->g, run);
+    copy_next(lanes, &next, run);
     v[tile + 1] = key[0];
     if (more != NULL)
         more->round[0] = key[0];
@@ -211,19 +219,23 @@ INLINE void start_raw(struct raw_hash *next, struct raw_hash *before, const stru
         if (more != NULL)
             more->round[r] = key[r % 2];
         run_round(v, tile + 2, r, key[r % 2]);
-        if (before != NULL)
-            hash_raw_step(before, &k, run, r, tile, sealing, false);
+        if (any)
+            hash_raw_step(h, &k, run, r, tile, sealing, false);
         if (more != NULL && r == COUNT_ROUND) {
             start_counter(&more->counter, nonces, zero_vec(), RAW_TILE + 2);
             count_ahead(&more->counter, more->round[0], more->round[1], 1);
         }
     }
-    if (before != NULL)
-        before->hash = k.hash;
-    next->mask = v[0];
-    next->hash = zero_vec();
-    next->hash_key = v[tile + 1];
-    keep_tile(next, 0, tile, v + 1);
+    if (any) {
+        h->hash = k.hash;
+        all = finish_raw(h, run, sealing, ok);
+    }
+    h->g = next;
+    h->mask = v[0];
+    h->hash = zero_vec();
+    h->hash_key = v[tile + 1];
+    keep_tile(h, 0, tile, v + 1);
+    return all;
 }
 
 // Whatever of the group's text goes beyond the first tile.
@@ -268,14 +280,6 @@ INLINE void hash_last_tile(struct raw_hash *h, const struct run *run, size_t til
     h->hash = k.hash;
 }
 
-// Before the first pass of a group's place, and for good: what a part does not have is zero.
-INLINE void no_powers(struct raw_hash *h)
-{
-    UNROLL
-    for (size_t i = 0; i < RAW_PART; i++)
-        h->power[i] = zero_vec();
-}
-
 // Not inlined: there is work for all registers in each.
 static __attribute__((noinline)) void seal_more(struct raw_hash *h, const struct run *run,
                                                 const struct raw_more *more)
@@ -289,74 +293,54 @@ static __attribute__((noinline)) void open_more(struct raw_hash *h, const struct
     continue_raw(h, run, more, false);
 }
 
-INLINE bool finish_raw(const struct raw_hash *h, const struct run *run, bool sealing, bool *ok)
+INLINE void run_more(struct raw_hash *h, const struct run *run, const struct raw_more *more,
+                     bool sealing)
 {
-    return finish_group(&h->g, run, xor_vec(reverse_blocks(h->hash), h->mask), sealing, ok);
+    if (more != NULL)
+        (sealing ? seal_more : open_more)(h, run, more);
 }
 
-INLINE bool run_raw(const struct run *run, bool sealing, bool *ok)
+INLINE bool run_raw(const struct run *run, struct raw_more *more, size_t tile, bool sealing,
+                    bool *ok)
 {
-    struct raw_hash h[2], *before = &h[0];
+    struct raw_hash h;
     struct raw_lanes lanes;
     struct padding padding;
-    struct raw_more more;
-    bool all = true;
-    no_powers(&h[0]);
-    no_powers(&h[1]);
-    before->g = take_group(run, 0, &padding);
-    start_raw(before, NULL, run, &lanes, &more, RAW_TILE, sealing);
-    (sealing ? seal_more : open_more)(before, run, &more);
+    UNROLL
+    for (size_t i = 0; i < RAW_PART; i++)
+        h.power[i] = zero_vec(); // for the blocks that a part does not have
+    bool all =
+        start_raw(&h, false, take_group(run, 0, &padding), run, &lanes, more, tile, sealing, ok);
+    run_more(&h, run, more, sealing);
     for (size_t at = LANES; at < run->count; at += LANES) {
-        struct raw_hash *const next = &h[at / LANES % 2];
-        next->g = take_group(run, at, &padding);
-        start_raw(next, before, run, &lanes, &more, RAW_TILE, sealing);
-        all = finish_raw(before, run, sealing, ok) && all;
-        (sealing ? seal_more : open_more)(next, run, &more);
-        before = next;
+        const struct group next = take_group(run, at, &padding);
+        all = start_raw(&h, true, next, run, &lanes, more, tile, sealing, ok) && all;
+        run_more(&h, run, more, sealing);
     }
-    hash_last_tile(before, run, RAW_TILE, sealing);
-    return finish_raw(before, run, sealing, ok) && all;
-}
-
-// All of the text in a tile. What is kept of a group is little enough for registers.
-INLINE bool run_raw_short(const struct run *run, bool sealing, bool *ok)
-{
-    struct raw_hash next, before;
-    struct raw_lanes lanes;
-    struct padding padding;
-    bool all = true;
-    no_powers(&before);
-    no_powers(&next);
-    before.g = take_group(run, 0, &padding);
-    start_raw(&before, NULL, run, &lanes, NULL, RAW_SHORT_TILE, sealing);
-    for (size_t at = LANES; at < run->count; at += LANES) {
-        next.g = take_group(run, at, &padding);
-        start_raw(&next, &before, run, &lanes, NULL, RAW_SHORT_TILE, sealing);
-        all = finish_raw(&before, run, sealing, ok) && all;
-        before = next;
-    }
-    hash_last_tile(&before, run, RAW_SHORT_TILE, sealing);
-    return finish_raw(&before, run, sealing, ok) && all;
+    hash_last_tile(&h, run, tile, sealing);
+    return finish_raw(&h, run, sealing, ok) && all;
 }
 
 static bool seal_raw(const struct run *run)
 {
-    return run_raw(run, true, NULL);
+    struct raw_more more;
+    return run_raw(run, &more, RAW_TILE, true, NULL);
 }
 
 static bool open_raw(const struct run *run, bool *ok)
 {
-    return run_raw(run, false, ok);
+    struct raw_more more;
+    return run_raw(run, &more, RAW_TILE, false, ok);
 }
 
 static bool seal_raw_short(const struct run *run)
 {
-    return run_raw_short(run, true, NULL);
+    return run_raw(run, NULL, RAW_SHORT_TILE, true, NULL);
 }
 
 static bool open_raw_short(const struct run *run, bool *ok)
 {
-    return run_raw_short(run, false, ok);
+    return run_raw(run, NULL, RAW_SHORT_TILE, false, ok);
 }
 
 // Who calls these wipes.

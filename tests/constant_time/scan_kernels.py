@@ -481,7 +481,8 @@ def scan_object(path, word=POINTER):
 # counts, but for who wipes for himself.
 WIPED = {"LONG_FRAME_BYTES": ["seal_long_class", "open_long_class"],
          "SHORT_FRAME_BYTES": [f"{way}_short_{room}" for way in ("seal", "open")
-                               for room in (4, 8, 16)],
+                               for room in (8, 16)],
+         "SHORT_4_FRAME_BYTES": ["seal_short_4", "open_short_4"],
          "RAW_FRAME_BYTES": ["run_raw_class"],
          "RAW_SHORT_FRAME_BYTES": ["run_raw_short_class"]}
 WIPE_FOR_THEMSELVES = {"expand_group", "expand_keys"}
