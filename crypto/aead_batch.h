@@ -7,6 +7,8 @@
 #include "aead_raw.h"
 #include "aead_short.h"
 
+#define UNROLL_SOME _Pragma("GCC unroll 4") // where every job pays for the loop
+
 #define BATCH_JOBS 64u // sorted at a time; also the bound of what is on the stack
 
 #define CLASSES (2u * (SHORT_BLOCKS + 1) * (LANES_AD_BLOCKS + 1) + 2u)
@@ -217,9 +219,8 @@ INLINE bool are_alike(const struct sp_aead_job *jobs, size_t count)
         raw ? offsetof(struct sp_aead_job, key) : offsetof(struct sp_aead_job, raw_key);
     const size_t len = jobs[0].len, ad_len = jobs[0].ad_len;
     size_t missing = 0;
-    _Pragma("GCC unroll 4") // every message pays for this
-        for (size_t i = 0; i < count; i++)
-    {
+    UNROLL_SOME
+    for (size_t i = 0; i < count; i++) {
         const struct sp_aead_job *job = &jobs[i];
         uintptr_t key, none;
         memcpy(&key, (const uint8_t *)job + mine, sizeof(key));
